@@ -1,0 +1,2 @@
+//! The platform.
+fn main() {}
