@@ -1,0 +1,239 @@
+//! The HTTP API's bodies: what `hops` and the server say to each other, as JSON.
+//!
+//! Every request under `/api` carries `Authorization: Bearer TOKEN`. An error's body is
+//! [`ApiError`]; its status is 400 (the request makes no sense), 401, 404, 409 (a clash) or 5xx.
+//!
+//! | request | body | answer |
+//! | --- | --- | --- |
+//! | `GET /healthz` | | 200 `ok`, without a token |
+//! | `GET /api/apps` | | `[App]` |
+//! | `POST /api/apps` | [`CreateApp`] | 201 [`App`] |
+//! | `GET /api/apps/{app}` | | [`App`] |
+//! | `GET /api/apps/{app}/webhook` | | [`Webhook`] |
+//! | `GET /api/apps/{app}/status` | | [`AppStatus`] |
+//! | `GET /api/apps/{app}/releases?environment=E&limit=N` | | `[Release]`, newest first |
+//! | `POST /api/apps/{app}/environments/{environment}/releases` | [`CreateRelease`] | 202 [`Release`] |
+//! | `GET /api/releases/{id}` | | [`Release`] |
+//! | `GET /api/releases/{id}/log?follow=true` | | newline-delimited [`LogLine`]; with `follow` it ends when the release has ended |
+//! | `GET /api/apps/{app}/environments/{environment}/logs?appling=A&tail=N&follow=true` | | newline-delimited [`LogLine`] of the pods |
+
+use iterapp_schema::{AppName, ApplingName, Environment};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Why a request was refused.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ApiError {
+    /// A stable word for programs, such as `not_found` or `name_taken`.
+    pub code: String,
+    /// One sentence for people.
+    pub message: String,
+    /// What to do about it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// An app to be created.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateApp {
+    /// Its name, as the person wrote it; the platform makes a DNS label of it.
+    pub name: String,
+    /// Where the platform fetches from; `None` for an app that is pushed to the platform.
+    #[serde(default)]
+    pub repository: Option<String>,
+    /// A token for a private http(s) repository.
+    #[serde(default)]
+    pub token: Option<String>,
+    /// Make a deploy key for a private ssh repository.
+    #[serde(default)]
+    pub deploy_key: bool,
+    /// Lines in `known_hosts` format for an ssh repository's host.
+    #[serde(default)]
+    pub known_hosts: Option<String>,
+}
+
+/// One repository known to the platform.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct App {
+    /// The app's name, a DNS label.
+    pub name: AppName,
+    /// Where the platform fetches from; `None` when it is pushed to.
+    pub repository: Option<String>,
+    /// Address to `git push` to; `None` for an app with a forge.
+    pub push_url: Option<String>,
+    /// The branch whose pushes are released by themselves; `None` until the first push.
+    pub default_branch: Option<String>,
+    /// Public half of the deploy key, in OpenSSH format.
+    pub deploy_key: Option<String>,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+/// Where a forge sends its webhooks, and the secret it signs them with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Webhook {
+    /// Address for the forge's settings.
+    pub url: String,
+    /// Secret for the forge's settings.
+    pub secret: String,
+    /// Content type to choose there.
+    pub content_type: String,
+    /// Events to choose there.
+    pub events: Vec<String>,
+}
+
+/// A release to be made by hand.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateRelease {
+    /// A branch, a tag or a commit.
+    #[serde(rename = "ref")]
+    pub reference: String,
+}
+
+/// Where a release stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseState {
+    /// Accepted; `iterapp.toml` not yet read.
+    Queued,
+    /// Images are being built, or rolled out.
+    Running,
+    /// Every appling is on this release.
+    Live,
+    /// At least one appling did not make it.
+    Failed,
+    /// A newer release took over.
+    Superseded,
+    /// A person ended it.
+    Cancelled,
+}
+
+impl ReleaseState {
+    /// Whether nothing will change any more.
+    pub fn ended(self) -> bool {
+        !matches!(self, Self::Queued | Self::Running)
+    }
+}
+
+/// Where one appling of a release stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApplingState {
+    /// Its image is being built, or waits to be.
+    Building,
+    /// Its pods are being replaced.
+    RollingOut,
+    /// It is on this release.
+    Live,
+    /// It stays on the version before; `reason` says why.
+    Failed,
+    /// A newer release took over first.
+    Superseded,
+    /// The release has no such appling any more, and it was taken down.
+    Removed,
+}
+
+/// Bringing one commit of one app to one environment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Release {
+    /// Identity.
+    pub id: Uuid,
+    /// Counts from 1 within the app.
+    pub number: i64,
+    /// The app.
+    pub app: AppName,
+    /// The environment.
+    pub environment: Environment,
+    /// The branch, tag or commit that was asked for.
+    #[serde(rename = "ref")]
+    pub reference: String,
+    /// The commit, 40 hex digits.
+    pub commit: String,
+    /// First line of the commit's message.
+    pub subject: String,
+    /// What asked for it: `push`, `webhook`, or `deploy`.
+    pub cause: String,
+    /// Where it stands.
+    pub state: ReleaseState,
+    /// Why it did not become live, in words for the author; may be several lines.
+    pub reason: Option<String>,
+    /// One entry per appling, once `iterapp.toml` was read.
+    pub applings: Vec<ApplingRelease>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// One appling's part of a release: its verdict.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ApplingRelease {
+    /// The appling.
+    pub name: ApplingName,
+    /// Where it stands.
+    pub state: ApplingState,
+    /// Why it failed, in words for the author; may be several lines.
+    pub reason: Option<String>,
+    /// Its addresses, the platform's own first.
+    pub urls: Vec<String>,
+    /// Image by digest, once built.
+    pub image: Option<String>,
+}
+
+/// An app and what runs of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AppStatus {
+    /// The app.
+    pub app: App,
+    /// Environments that ever had a release.
+    pub environments: Vec<EnvironmentStatus>,
+}
+
+/// One environment and what runs in it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EnvironmentStatus {
+    /// The environment.
+    pub environment: Environment,
+    /// The Kubernetes namespace that holds its objects.
+    pub namespace: String,
+    /// Its newest release.
+    pub release: Option<Release>,
+    /// What serves now, per appling.
+    pub applings: Vec<RunningAppling>,
+}
+
+/// What serves of one appling.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunningAppling {
+    /// The appling.
+    pub name: ApplingName,
+    /// Commit of the version that serves.
+    pub commit: String,
+    /// Number of the release that brought it.
+    pub release: i64,
+    /// Wanted number of pods.
+    pub replicas: u32,
+    /// Pods that are ready; `None` when Kubernetes did not answer.
+    pub ready: Option<u32>,
+    /// Its addresses, the platform's own first.
+    pub urls: Vec<String>,
+}
+
+/// One line of a log: a release's step, a build's output or a pod's.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LogLine {
+    /// When it was written.
+    pub at: Timestamp,
+    /// The appling it is about, if one.
+    pub appling: Option<ApplingName>,
+    /// `release` (a step of the platform), `build`, or `pod`.
+    pub source: String,
+    /// The pod, for lines of pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    /// The line, without its line break.
+    pub text: String,
+}

@@ -1,0 +1,63 @@
+//! What a release wants of one appling, kept with the release and never changed afterwards.
+
+use std::collections::BTreeMap;
+
+use iterapp_schema::{AppName, ApplingName, Environment};
+use serde::{Deserialize, Serialize};
+
+/// Everything the platform needs to know about an appling at one commit in one environment,
+/// except its image: plain values, made by `release::plan`, stored with the release as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApplingSpec {
+    /// The appling's name, a DNS label.
+    pub name: ApplingName,
+    /// The commit (40 hex digits) that the appling was built from.
+    pub commit: String,
+    /// The port the container listens on.
+    pub port: u16,
+    /// Path of the HTTP readiness probe.
+    pub readiness_path: String,
+    /// Path of the HTTP liveness probe; `None` means no liveness probe.
+    pub liveness_path: Option<String>,
+    /// Wanted number of pods.
+    pub replicas: u32,
+    /// Hosts that the ingress routes to this appling; the platform's own host first.
+    pub hosts: Vec<String>,
+    /// Names of the appling's Services; the documented name first.
+    pub service_names: Vec<String>,
+    /// The author's variables, `[env.<environment>]` already merged over `[env.common]`.
+    pub env: BTreeMap<String, String>,
+}
+
+/// A spec with the image that was built for it: what can be rolled out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// What the release wants.
+    pub spec: ApplingSpec,
+    /// Image reference by digest, `registry/app/appling@sha256:…`.
+    pub image: String,
+}
+
+/// What one environment of one app is to look like now: the newest good version of each appling,
+/// or the candidate on trial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedEnvironment {
+    /// The app.
+    pub app: AppName,
+    /// The environment.
+    pub environment: Environment,
+    /// One version per appling, each appling once.
+    pub versions: Vec<Version>,
+}
+
+impl WantedEnvironment {
+    /// The namespace `apps-{app}-{environment}` that holds everything of this environment.
+    pub fn namespace(&self) -> String {
+        namespace(&self.app, self.environment)
+    }
+}
+
+/// The namespace of an app's environment.
+pub fn namespace(app: &AppName, environment: Environment) -> String {
+    format!("apps-{app}-{environment}")
+}

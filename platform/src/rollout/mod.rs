@@ -1,0 +1,1 @@
+//! Making Kubernetes look like a release, and watching until it does.
