@@ -12,6 +12,7 @@
 //! | `GET /api/apps/{app}/webhook` | | [`Webhook`] |
 //! | `GET /api/apps/{app}/status` | | [`AppStatus`] |
 //! | `GET /api/apps/{app}/releases?environment=E&limit=N` | | `[Release]`, newest first |
+//! | `GET /api/apps/{app}/releases/{number}` | | [`Release`], by its number within the app |
 //! | `POST /api/apps/{app}/environments/{environment}/releases` | [`CreateRelease`] | 202 [`Release`] |
 //! | `GET /api/releases/{id}` | | [`Release`] |
 //! | `GET /api/releases/{id}/log?follow=true` | | newline-delimited [`LogLine`]; with `follow` it ends when the release has ended |
