@@ -1,1 +1,20 @@
 //! Making Kubernetes look like a release, and watching until it does.
+//!
+//! One pass over an environment reads as
+//!
+//! 1. [`desired::desired`]: which objects there are to be. Pure.
+//! 2. [`apply::apply`]: makes them so. The only place that writes to Kubernetes.
+//! 3. [`observe::observe`]: reads what became of them.
+//! 4. [`judge::judge`]: whether an appling's version is ready, on its way, or failed, and why. Pure.
+//!
+//! [`resync::watch`] says which environment is due for a pass because something in it changed;
+//! [`pods`] reads what people want to see of running pods.
+
+pub mod apply;
+pub mod cluster;
+pub mod desired;
+pub mod judge;
+pub mod labels;
+pub mod observe;
+pub mod pods;
+pub mod resync;
