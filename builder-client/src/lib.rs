@@ -6,7 +6,13 @@ mod daemon;
 mod error;
 mod event;
 mod folder;
+mod follow;
+mod ignore;
+mod paths;
 mod request;
+#[cfg(test)]
+mod tree;
+mod walk;
 
 pub use builder::{Builder, Built};
 pub use context::{Context, ContextError, Entry, EntryKind};
