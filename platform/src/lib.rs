@@ -1,5 +1,17 @@
 #![doc = include_str!("../README.md")]
 
 pub mod api;
+pub mod cli;
+pub mod config;
+pub mod controller;
+pub mod db;
+pub mod git;
+pub mod lease;
+pub mod nudge;
+pub mod platform;
+pub mod registry;
 pub mod release;
 pub mod rollout;
+pub mod sealed;
+pub mod web;
+pub mod webhook;

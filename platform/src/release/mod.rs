@@ -1,3 +1,15 @@
-//! From a commit to a release: reading `iterapp.toml`, planning, building, rolling out.
+//! From a push to a verdict.
+//!
+//! [`push`] reads a push and asks for a release ([`request`]); [`roll_out`] is the environment's
+//! pass that carries it through: [`read_iterapp`], [`plan`] (pure), builds ([`build`]), rollout;
+//! [`tell`] and [`follow`] are how people hear of it.
 
+pub mod build;
+pub mod follow;
+pub mod plan;
+pub mod push;
+pub mod read_iterapp;
+pub mod request;
+pub mod roll_out;
 pub mod spec;
+pub mod tell;

@@ -1,0 +1,190 @@
+//! The platform's settings: every one an environment variable (or the flag of the same name),
+//! none of them a secret itself; secrets come from files.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use builder_client::{Daemon, Tls};
+use clap::Args;
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::{
+    registry::RegistryAuth,
+    rollout::cluster::{RegistryCredentials, Settings},
+    sealed::SealingKey,
+};
+
+/// Settings of `hops-platform serve`, `server` and `controller`.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    /// Address to listen on.
+    #[arg(long, env = "HOPS_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// The platform's address as users reach it.
+    #[arg(long, env = "HOPS_PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
+    pub public_url: Url,
+    /// Folder for the git repositories.
+    #[arg(long, env = "HOPS_DATA_DIR")]
+    pub data_dir: PathBuf,
+    /// File with the API's token.
+    #[arg(long, env = "HOPS_TOKEN_FILE")]
+    pub token_file: PathBuf,
+    /// File with the key that seals secrets: 32 bytes in base64.
+    #[arg(long, env = "HOPS_KEY_FILE")]
+    pub key_file: PathBuf,
+    /// Name of this installation; objects in Kubernetes carry it, and only those are touched.
+    #[arg(long, env = "HOPS_INSTANCE", default_value = "hops")]
+    pub instance: String,
+    /// Addresses of the buildkitd daemons, `unix:///path` or `tcp://host:port`, by commas.
+    #[arg(long, env = "HOPS_BUILDKIT", value_delimiter = ',', required = true)]
+    pub buildkit: Vec<String>,
+    /// Folder with `ca.pem`, `cert.pem` and `key.pem` for buildkitd over TLS.
+    #[arg(long, env = "HOPS_BUILDKIT_TLS_DIR")]
+    pub buildkit_tls_dir: Option<PathBuf>,
+    /// Registry that images are pushed to, `host[:port][/path]`.
+    #[arg(long, env = "HOPS_REGISTRY")]
+    pub registry: String,
+    /// Speak plain HTTP to the registry.
+    #[arg(long, env = "HOPS_REGISTRY_INSECURE", default_value_t = false)]
+    pub registry_insecure: bool,
+    /// Docker configuration file (`config.json`) with credentials for registries: the platform's
+    /// own, and those of private base images.
+    #[arg(long, env = "HOPS_REGISTRY_AUTH_FILE")]
+    pub registry_auth_file: Option<PathBuf>,
+    /// Domain below which every app gets its hosts.
+    #[arg(long, env = "HOPS_DOMAIN", default_value = "localhost")]
+    pub domain: String,
+    /// Scheme and port with which apps are reached from outside; the host is replaced.
+    #[arg(long, env = "HOPS_INGRESS_URL", default_value = "http://localhost")]
+    pub ingress_url: Url,
+    /// Class of the Ingress objects.
+    #[arg(long, env = "HOPS_INGRESS_CLASS", default_value = "nginx")]
+    pub ingress_class: String,
+    /// Private networks in which a forge may be, in CIDR notation, by commas. Every other
+    /// loopback, link-local or private address is refused as a repository's address.
+    #[arg(long, env = "HOPS_FORGE_ALLOW_PRIVATE", value_delimiter = ',')]
+    pub forge_allow_private: Vec<IpNet>,
+    /// Builds at the same time, per controller.
+    #[arg(long, env = "HOPS_BUILD_CONCURRENCY", default_value_t = 4)]
+    pub build_concurrency: usize,
+    /// Seconds until a build is given up.
+    #[arg(long, env = "HOPS_BUILD_DEADLINE", default_value = "1800", value_parser = seconds)]
+    pub build_deadline: Duration,
+    /// Seconds until a candidate that does not become ready is taken back.
+    #[arg(long, env = "HOPS_ROLLOUT_DEADLINE", default_value = "180", value_parser = seconds)]
+    pub rollout_deadline: Duration,
+    /// Largest pack that a `git push` may send, in bytes.
+    #[arg(long, env = "HOPS_MAX_PACK_BYTES", default_value_t = 1 << 30)]
+    pub max_pack_bytes: u64,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<u64>() {
+        Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
+        _ => Err("a number of seconds from 1 to 86400 is wanted".to_owned()),
+    }
+}
+
+impl Config {
+    /// The database's address, from `DATABASE_URL`.
+    ///
+    /// # Errors
+    /// When the variable is missing.
+    pub fn database_url() -> anyhow::Result<String> {
+        std::env::var("DATABASE_URL")
+            .context("DATABASE_URL is not set: postgres://user:password@host:port/database")
+    }
+
+    /// The API's token.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds no token worth the name.
+    pub fn token(&self) -> anyhow::Result<SecretString> {
+        let token = read_secret(&self.token_file)?;
+        if token.len() < 16 {
+            bail!(
+                "{}: the token must have at least 16 characters",
+                self.token_file.display()
+            );
+        }
+        Ok(token.into())
+    }
+
+    /// The key that seals secrets.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds no key.
+    pub fn key(&self) -> anyhow::Result<SealingKey> {
+        SealingKey::parse(&read_secret(&self.key_file)?.into())
+            .with_context(|| self.key_file.display().to_string())
+    }
+
+    /// How the cluster is used.
+    pub fn cluster_settings(&self, registry_auth: &RegistryAuth) -> Settings {
+        let login = registry_auth
+            .for_reference(&self.registry)
+            .map(|credential| RegistryCredentials {
+                registry: self
+                    .registry
+                    .split('/')
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned(),
+                username: credential.username.clone(),
+                password: credential.password.clone(),
+            });
+        Settings {
+            ingress_class: self.ingress_class.clone(),
+            pull_secret: login,
+            ..Settings::new(self.instance.clone())
+        }
+    }
+
+    /// The BuildKit daemons, with their certificates.
+    ///
+    /// # Errors
+    /// When an address or a certificate's file is wrong.
+    pub fn daemons(&self) -> anyhow::Result<Vec<Daemon>> {
+        let tls = self.buildkit_tls_dir.as_deref().map(read_tls).transpose()?;
+        let parse = |address: &String| {
+            let daemon = Daemon::parse(address.trim())?;
+            let tls = tls.clone().filter(|_| daemon.address.starts_with("tcp:"));
+            Ok(Daemon { tls, ..daemon })
+        };
+        self.buildkit.iter().map(parse).collect()
+    }
+
+    /// The address at which a host is reached from outside.
+    pub fn app_url(&self, host: &str) -> String {
+        let mut url = self.ingress_url.clone();
+        match url.set_host(Some(host)) {
+            Ok(()) => url.to_string(),
+            Err(_) => format!("{}://{host}/", self.ingress_url.scheme()),
+        }
+    }
+}
+
+fn read_tls(folder: &Path) -> anyhow::Result<Tls> {
+    let read = |name: &str| {
+        let file = folder.join(name);
+        std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
+    };
+    Ok(Tls {
+        ca: read("ca.pem")?,
+        cert: read("cert.pem")?,
+        key: read("key.pem")?.into(),
+        server_name: None,
+    })
+}
+
+fn read_secret(file: &Path) -> anyhow::Result<String> {
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(text.trim().to_owned())
+}

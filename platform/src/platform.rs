@@ -1,0 +1,110 @@
+//! What both roles, server and controller, hold in their hands.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use builder_client::Builder;
+use iterapp_schema::AppName;
+use secrecy::SecretString;
+use sqlx::PgPool;
+
+use crate::{
+    config::Config,
+    db::{self, apps::App},
+    git::{self, Store, address::Address},
+    nudge::Nudges,
+    registry::RegistryAuth,
+    rollout::cluster::Cluster,
+    sealed::SealingKey,
+};
+
+/// Settings, database, repositories, builders and cluster. Cheap to clone.
+#[derive(Clone)]
+pub struct Platform(Arc<Parts>);
+
+/// See [`Platform`].
+pub struct Parts {
+    /// The settings.
+    pub config: Config,
+    /// Postgres.
+    pub db: PgPool,
+    /// The apps' repositories.
+    pub store: Store,
+    /// The key that seals secrets.
+    pub key: SealingKey,
+    /// Notifications from Postgres.
+    pub nudges: Nudges,
+    /// The BuildKit daemons.
+    pub builder: Builder,
+    /// Who to be at registries.
+    pub registry_auth: RegistryAuth,
+    /// Kubernetes.
+    pub cluster: Cluster,
+}
+
+impl std::ops::Deref for Platform {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl Platform {
+    /// Opens everything that the settings name, and brings the database up to date.
+    ///
+    /// # Errors
+    /// When a setting is wrong, or Postgres or the Kubernetes configuration is not to be had.
+    pub async fn open(config: Config) -> anyhow::Result<Platform> {
+        let db = db::connect(&Config::database_url()?).await?;
+        db::migrate(&db).await?;
+        let registry_auth = RegistryAuth::read(config.registry_auth_file.as_deref())?;
+        let cluster = Cluster::connect(config.cluster_settings(&registry_auth))
+            .await
+            .context("the Kubernetes configuration")?;
+        Ok(Platform(Arc::new(Parts {
+            store: Store::open(&config.data_dir, config.max_pack_bytes)?,
+            key: config.key()?,
+            nudges: Nudges::listen(db.clone()),
+            builder: Builder::new(config.daemons()?),
+            registry_auth,
+            cluster,
+            db,
+            config,
+        })))
+    }
+
+    /// Brings an app's repository up to its forge; nothing to do for an app that is pushed to.
+    ///
+    /// # Errors
+    /// With git's words, when the forge cannot be reached or refuses.
+    pub async fn fetch(&self, app: &App) -> anyhow::Result<()> {
+        let Some(repository) = &app.repository else {
+            return Ok(());
+        };
+        let credentials = git::fetch::Credentials {
+            token: self.open_secret("forge-token", &app.name, app.forge_token.as_deref())?,
+            deploy_key: self.open_secret("deploy-key", &app.name, app.deploy_key.as_deref())?,
+            known_hosts: app.known_hosts.clone(),
+        };
+        let address = Address::parse(repository)?;
+        let private = &self.config.forge_allow_private;
+        let default =
+            git::fetch::fetch(&self.store, &app.name, &address, &credentials, private).await?;
+        if let Some(branch) = default {
+            db::apps::set_default_branch(&self.db, &app.name, &branch).await?;
+        }
+        Ok(())
+    }
+
+    fn open_secret(
+        &self,
+        kind: &str,
+        app: &AppName,
+        sealed: Option<&[u8]>,
+    ) -> anyhow::Result<Option<SecretString>> {
+        sealed
+            .map(|sealed| self.key.open(&format!("{kind}/{app}"), sealed))
+            .transpose()
+    }
+}

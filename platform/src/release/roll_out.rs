@@ -1,0 +1,494 @@
+//! One pass over an environment: *gather → desired → apply → observe*, and out.
+//!
+//! A pass never waits for a build or a rollout; it does what can be done now, writes it down under
+//! the lease, and says when to look again. What is healed behind the platform's back is healed by
+//! the same pass.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use iterapp_schema::ApplingName;
+use jiff::Timestamp;
+use sqlx::{Postgres, Transaction};
+
+use super::{
+    plan::{self, Places, Plan},
+    read_iterapp,
+    spec::{Version, WantedEnvironment},
+    tell,
+};
+use crate::{
+    api::{ApplingState, ReleaseState},
+    db::{self, builds::Build, environments::EnvironmentRow, releases::Release, verdicts::Verdict},
+    lease::{FenceError, Lease, Next},
+    platform::Platform,
+    rollout::{
+        apply::{self, ApplyError},
+        desired::desired,
+        judge::{Standing, judge},
+        observe::observe,
+    },
+};
+
+/// How often an environment is looked at while nothing is going on.
+const CALM: Duration = Duration::from_secs(60);
+/// How often while images are being built; a build that ends nudges.
+const BUILDING: Duration = Duration::from_secs(5);
+/// How often while a candidate is on trial; a pod that changes nudges.
+const ON_TRIAL: Duration = Duration::from_secs(1);
+
+/// What Postgres has of an environment.
+struct Gathered {
+    environment: EnvironmentRow,
+    /// The newest unfinished release, with its verdicts so far.
+    release: Option<(Release, Vec<Verdict>)>,
+    /// The newest good version of each appling.
+    good: Vec<Verdict>,
+    /// Whether Kubernetes may hold anything of it.
+    tried: bool,
+}
+
+/// Looks at the environment that `lease` holds and does what can be done now.
+///
+/// # Errors
+/// When Postgres, the git store or Kubernetes fail: the pass is made again a little later.
+pub async fn pass(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
+    let mut gathered = gather(platform, lease).await?;
+    if read_queued(platform, lease, &gathered).await?
+        || take_built(platform, lease, &gathered).await?
+    {
+        gathered = gather(platform, lease).await?;
+    }
+    if gathered.tried {
+        let wanted = wanted(&gathered);
+        match apply::apply(
+            &platform.cluster,
+            &desired(&wanted, platform.cluster.settings()),
+            lease,
+        )
+        .await
+        {
+            Ok(()) => judge_candidates(platform, lease, &gathered, &wanted).await?,
+            Err(ApplyError::Refused { reason }) => {
+                refuse_candidates(lease, &gathered, &reason).await?
+            }
+            Err(ApplyError::LeaseLost(_)) => {
+                return Err(FenceError::Lost(crate::lease::LeaseLost).into());
+            }
+            Err(ApplyError::Transient(reason)) => {
+                tracing::warn!(app = %wanted.app, environment = %wanted.environment, reason, "Kubernetes cannot be changed now");
+                return Ok(Next::Retry);
+            }
+        }
+    }
+    conclude(platform, lease).await
+}
+
+async fn gather(platform: &Platform, lease: &Lease) -> anyhow::Result<Gathered> {
+    let environment = db::environments::get(&platform.db, lease.id()).await?;
+    let release = match db::releases::unfinished(&platform.db, environment.id).await? {
+        Some(release) => {
+            let verdicts = db::verdicts::of_release(&platform.db, release.id).await?;
+            Some((release, verdicts))
+        }
+        None => None,
+    };
+    let good = db::verdicts::good(&platform.db, environment.id).await?;
+    let tried = db::verdicts::any_tried(&platform.db, environment.id).await?;
+    Ok(Gathered {
+        environment,
+        release,
+        good,
+        tried,
+    })
+}
+
+impl Gathered {
+    /// Verdicts of the unfinished release in this state.
+    fn in_state(&self, state: ApplingState) -> impl Iterator<Item = (&Release, &Verdict)> {
+        let all = self
+            .release
+            .iter()
+            .flat_map(|(release, verdicts)| verdicts.iter().map(move |verdict| (release, verdict)));
+        all.filter(move |(_, verdict)| verdict.state == state)
+    }
+}
+
+/// Reads `iterapp.toml` of a release that is still queued; `false` when there is none.
+async fn read_queued(
+    platform: &Platform,
+    lease: &Lease,
+    gathered: &Gathered,
+) -> anyhow::Result<bool> {
+    let Some((release, _)) = gathered
+        .release
+        .as_ref()
+        .filter(|(release, _)| release.state == ReleaseState::Queued)
+    else {
+        return Ok(false);
+    };
+    let tree = platform
+        .store
+        .tree(&release.app, &release.commit)
+        .await
+        .context("opening the commit")?;
+    let app = release.app.clone();
+    let read = tokio::task::spawn_blocking(move || read_iterapp::read(&app, &tree)).await??;
+    let (iterapp, notes) = match read {
+        Ok(read) => read,
+        Err(mistakes) => return fail_release(lease, release, &mistakes.0).await,
+    };
+    let running: Vec<ApplingName> = gathered
+        .good
+        .iter()
+        .map(|verdict| verdict.appling.clone())
+        .collect();
+    let places = Places {
+        domain: &platform.config.domain,
+        registry: &platform.config.registry,
+    };
+    match plan::plan(
+        &release.app,
+        release.environment,
+        &iterapp,
+        &release.commit,
+        &running,
+        places,
+    ) {
+        Ok(plan) => start(lease, release, &plan, &notes).await,
+        Err(error) => fail_release(lease, release, &error.to_string()).await,
+    }
+}
+
+async fn fail_release(lease: &Lease, release: &Release, reason: &str) -> anyhow::Result<bool> {
+    let mut tx = lease.begin().await?;
+    say(
+        &mut tx,
+        release,
+        None,
+        &tell::release_failed(release, reason),
+    )
+    .await?;
+    db::releases::end(&mut tx, release.id, false, Some(reason)).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Writes a plan down: claimed hosts, builds, verdicts to come.
+async fn start(
+    lease: &Lease,
+    release: &Release,
+    plan: &Plan,
+    notes: &[String],
+) -> anyhow::Result<bool> {
+    let mut tx = lease.begin().await?;
+    let hosts: Vec<String> = plan
+        .applings
+        .iter()
+        .flat_map(|planned| planned.spec.hosts.iter().skip(1).cloned())
+        .collect();
+    if let Some((host, owner)) = db::hosts::claim(&mut tx, &release.app, &hosts)
+        .await?
+        .into_iter()
+        .next()
+    {
+        tx.rollback().await?;
+        return fail_release(lease, release, &tell::host_taken(&host, &owner)).await;
+    }
+    for (position, planned) in plan.applings.iter().enumerate() {
+        let build = db::builds::find_or_create(
+            &mut tx,
+            db::builds::Wanted {
+                app: &release.app,
+                appling: &planned.spec.name,
+                commit: &release.commit,
+                dockerfile: &planned.dockerfile,
+                image: &planned.image,
+            },
+        )
+        .await?;
+        db::verdicts::insert(&mut tx, release.id, position, &planned.spec, build).await?;
+    }
+    db::releases::set_running(&mut tx, release.id, &plan.removes).await?;
+    let mut lines = notes.to_vec();
+    lines.extend(
+        plan.applings
+            .iter()
+            .map(|planned| tell::building(&planned.spec.name)),
+    );
+    db::log_lines::append(&mut *tx, release.id, None, &lines).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Moves applings on whose builds have ended; `false` when there were none.
+async fn take_built(
+    platform: &Platform,
+    lease: &Lease,
+    gathered: &Gathered,
+) -> anyhow::Result<bool> {
+    let mut taken = false;
+    for (release, verdict) in gathered.in_state(ApplingState::Building) {
+        let id = verdict.build.context("a verdict that waits for no build")?;
+        let build = db::builds::get(&platform.db, id).await?;
+        if build.state != "waiting" {
+            take(lease, release, verdict, &build).await?;
+            taken = true;
+        }
+    }
+    Ok(taken)
+}
+
+async fn take(
+    lease: &Lease,
+    release: &Release,
+    verdict: &Verdict,
+    build: &Build,
+) -> anyhow::Result<()> {
+    let name = &verdict.appling;
+    let mut tx = lease.begin().await?;
+    match (build.image_by_digest(), &build.reason) {
+        (Some(image), _) => {
+            db::verdicts::set_image(&mut tx, release.id, name, &image).await?;
+            say(&mut tx, release, Some(name), &tell::built(name, build)).await?;
+        }
+        (None, Some(reason)) => fail(&mut tx, release, name, reason).await?,
+        // Cancelled when another release ended that wanted it too: once more, for this one.
+        (None, None) => {
+            let wanted = db::builds::Wanted {
+                app: &build.app,
+                appling: &build.appling,
+                commit: &build.commit,
+                dockerfile: &build.dockerfile,
+                image: &build.image,
+            };
+            let again = db::builds::find_or_create(&mut tx, wanted).await?;
+            db::verdicts::set_build(&mut tx, release.id, name, again).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The newest good version of each appling, or the candidate on trial.
+fn wanted(gathered: &Gathered) -> WantedEnvironment {
+    let candidates: Vec<(ApplingName, Version)> = gathered
+        .in_state(ApplingState::RollingOut)
+        // What became live a moment ago is good already.
+        .filter_map(|(_, verdict)| Some((verdict.appling.clone(), verdict.version()?)))
+        .collect();
+    let is_candidate =
+        |name: &ApplingName| candidates.iter().any(|(candidate, _)| candidate == name);
+    let good = gathered
+        .good
+        .iter()
+        .filter(|verdict| !is_candidate(&verdict.appling))
+        .filter_map(Verdict::version);
+    let mut versions: Vec<Version> = good
+        .chain(candidates.iter().map(|(_, version)| version.clone()))
+        .collect();
+    versions.sort_by(|one, other| one.spec.name.cmp(&other.spec.name));
+    WantedEnvironment {
+        app: gathered.environment.app.clone(),
+        environment: gathered.environment.environment,
+        versions,
+    }
+}
+
+/// Watches the candidates, and writes down those that made it or did not.
+async fn judge_candidates(
+    platform: &Platform,
+    lease: &Lease,
+    gathered: &Gathered,
+    wanted: &WantedEnvironment,
+) -> anyhow::Result<()> {
+    let Some((release, _)) = gathered.in_state(ApplingState::RollingOut).next() else {
+        return Ok(());
+    };
+    if gathered
+        .in_state(ApplingState::RollingOut)
+        .any(|(_, verdict)| verdict.on_trial_since.is_none())
+    {
+        let mut tx = lease.begin().await?;
+        db::verdicts::start_trials(&mut tx, release.id).await?;
+        tx.commit().await?;
+    }
+    let observed = observe(&platform.cluster, wanted).await?;
+    for (release, verdict) in gathered.in_state(ApplingState::RollingOut) {
+        let (Some(version), Some(seen)) =
+            (verdict.version(), observed.applings.get(&verdict.appling))
+        else {
+            continue;
+        };
+        let since = verdict.on_trial_since.unwrap_or_else(Timestamp::now);
+        let on_trial_for = Timestamp::now().duration_since(since).unsigned_abs();
+        let standing = judge(
+            &version,
+            seen,
+            on_trial_for,
+            platform.config.rollout_deadline,
+        );
+        write_down(platform, lease, release, verdict, standing).await?;
+    }
+    Ok(())
+}
+
+async fn write_down(
+    platform: &Platform,
+    lease: &Lease,
+    release: &Release,
+    verdict: &Verdict,
+    standing: Standing,
+) -> anyhow::Result<()> {
+    let name = &verdict.appling;
+    let mut tx = lease.begin().await?;
+    match standing {
+        Standing::Ready => {
+            if db::verdicts::succeed(&mut tx, release.id, name).await? {
+                let urls: Vec<String> = verdict
+                    .spec
+                    .hosts
+                    .iter()
+                    .map(|host| platform.config.app_url(host))
+                    .collect();
+                say(&mut tx, release, Some(name), &tell::live(name, &urls)).await?;
+            }
+        }
+        Standing::Waiting { why } => {
+            if db::verdicts::set_waiting_for(&mut tx, release.id, name, &why).await? {
+                say(&mut tx, release, Some(name), &tell::waiting(name, &why)).await?;
+            }
+        }
+        Standing::Failed { reason } => {
+            fail(&mut tx, release, name, &tell::rollout_failure(&reason)).await?
+        }
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Kubernetes will never take what is wanted: the candidates are to blame, if there are any.
+async fn refuse_candidates(lease: &Lease, gathered: &Gathered, reason: &str) -> anyhow::Result<()> {
+    let mut tx = lease.begin().await?;
+    let mut blamed = false;
+    for (release, verdict) in gathered.in_state(ApplingState::RollingOut) {
+        fail(&mut tx, release, &verdict.appling, reason).await?;
+        blamed = true;
+    }
+    tx.commit().await?;
+    if !blamed {
+        let EnvironmentRow {
+            app, environment, ..
+        } = &gathered.environment;
+        tracing::error!(%app, %environment, reason, "Kubernetes refuses what is wanted");
+    }
+    Ok(())
+}
+
+async fn fail(
+    tx: &mut Transaction<'_, Postgres>,
+    release: &Release,
+    name: &ApplingName,
+    reason: &str,
+) -> anyhow::Result<()> {
+    if db::verdicts::fail(tx, release.id, name, reason).await? {
+        say(tx, release, Some(name), &tell::appling_failed(name, reason)).await?;
+    }
+    Ok(())
+}
+
+async fn say(
+    tx: &mut Transaction<'_, Postgres>,
+    release: &Release,
+    appling: Option<&ApplingName>,
+    text: &str,
+) -> sqlx::Result<()> {
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    db::log_lines::append(&mut **tx, release.id, appling.map(AsRef::as_ref), &lines).await
+}
+
+/// Ends the release once every appling has its verdict, and says when to look again.
+async fn conclude(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
+    let gathered = gather(platform, lease).await?;
+    let Some((release, verdicts)) = &gathered.release else {
+        return Ok(Next::After(CALM));
+    };
+    let in_state = |state| verdicts.iter().any(|verdict| verdict.state == state);
+    if release.state == ReleaseState::Queued {
+        return Ok(Next::After(Duration::ZERO));
+    }
+    if in_state(ApplingState::RollingOut) {
+        return Ok(Next::After(ON_TRIAL));
+    }
+    if in_state(ApplingState::Building) {
+        return Ok(Next::After(BUILDING));
+    }
+    end(lease, release, verdicts, &gathered.good).await?;
+    // Failed candidates are taken back, and removed applings taken down, by the next pass.
+    Ok(Next::After(Duration::ZERO))
+}
+
+async fn end(
+    lease: &Lease,
+    release: &Release,
+    verdicts: &[Verdict],
+    good: &[Verdict],
+) -> anyhow::Result<()> {
+    let failed: Vec<&Verdict> = verdicts
+        .iter()
+        .filter(|verdict| verdict.state == ApplingState::Failed)
+        .collect();
+    let mut tx = lease.begin().await?;
+    if failed.is_empty() {
+        for gone in good.iter().filter(|verdict| {
+            release
+                .removes
+                .iter()
+                .any(|name| name == verdict.appling.as_ref())
+        }) {
+            db::verdicts::remove(&mut tx, release.id, gone).await?;
+            say(
+                &mut tx,
+                release,
+                Some(&gone.appling),
+                &tell::removed(&gone.appling),
+            )
+            .await?;
+        }
+        release_hosts(&mut tx, release, verdicts).await?;
+        say(&mut tx, release, None, &tell::release_live(release)).await?;
+        db::releases::end(&mut tx, release.id, true, None).await?;
+    } else {
+        let reason = tell::failed_reason(&failed, verdicts.len());
+        say(
+            &mut tx,
+            release,
+            None,
+            &tell::release_failed_partly(release, &failed, verdicts.len()),
+        )
+        .await?;
+        db::releases::end(&mut tx, release.id, false, Some(&reason)).await?;
+    }
+    tx.commit().await?;
+    let seconds = Timestamp::now()
+        .duration_since(release.created_at)
+        .as_secs_f64();
+    tracing::info!(app = %release.app, environment = %release.environment, release = release.number, failed = failed.len(), seconds, "release ended");
+    Ok(())
+}
+
+/// Hosts that the app's newest live release in prod does not name any more are free again.
+async fn release_hosts(
+    tx: &mut Transaction<'_, Postgres>,
+    release: &Release,
+    verdicts: &[Verdict],
+) -> sqlx::Result<()> {
+    if release.environment != iterapp_schema::Environment::Prod {
+        return Ok(());
+    }
+    let kept: Vec<String> = verdicts
+        .iter()
+        .flat_map(|verdict| verdict.spec.hosts.iter().cloned())
+        .collect();
+    db::hosts::release_others(tx, &release.app, &kept).await
+}

@@ -1,0 +1,76 @@
+//! Who may come in: a token, as bearer for the API and as password for git; compared in constant
+//! time.
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+
+use super::{Problem, Server};
+
+/// Lets requests in that carry `Authorization: Bearer TOKEN`.
+pub async fn bearer(State(server): State<Server>, request: Request, next: Next) -> Response {
+    if bearer_token(request.headers()).is_some_and(|token| same(token, &server.token)) {
+        return next.run(request).await;
+    }
+    Problem::told(
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+        "the token is missing or wrong",
+    )
+    .hint("set HOPS_TOKEN, or run: hops login")
+    .into_response()
+}
+
+/// Lets requests in that carry the token as password of HTTP's basic authentication.
+pub async fn basic(State(server): State<Server>, request: Request, next: Next) -> Response {
+    if password(request.headers()).is_some_and(|password| same(&password, &server.token)) {
+        return next.run(request).await;
+    }
+    let challenge = [(
+        header::WWW_AUTHENTICATE,
+        "Basic realm=\"Hops: any user, the token as password\"",
+    )];
+    (
+        StatusCode::UNAUTHORIZED,
+        challenge,
+        "The password must be a Hops token; any user name will do.\n",
+    )
+        .into_response()
+}
+
+/// The token of `Authorization: Bearer TOKEN`.
+pub fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn password(headers: &HeaderMap) -> Option<String> {
+    let (scheme, encoded) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    Some(decoded.split_once(':')?.1.to_owned())
+}
+
+/// Compares without telling by time how much is right.
+pub fn same(given: &str, wanted: &SecretString) -> bool {
+    given
+        .as_bytes()
+        .ct_eq(wanted.expose_secret().as_bytes())
+        .into()
+}

@@ -1,0 +1,162 @@
+//! The server: HTTP for people, programs, forges and git. The router fits on one screen.
+
+mod apps;
+mod auth;
+mod error;
+mod git;
+mod hook;
+mod logs;
+mod releases;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, FromRef},
+    http::StatusCode,
+    routing::{get, post},
+};
+use secrecy::SecretString;
+use tokio::sync::Semaphore;
+use tower_http::{
+    catch_panic::CatchPanicLayer, decompression::RequestDecompressionLayer, timeout::TimeoutLayer,
+    trace::TraceLayer,
+};
+
+pub use error::{Answer, Problem};
+
+use crate::{git::http::HookAddress, platform::Platform, sealed::random, webhook};
+
+/// Largest body of a webhook, as GitHub has it
+/// (<https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap>).
+const WEBHOOK_LIMIT: usize = 25 << 20;
+/// Largest body of an API request.
+const API_LIMIT: usize = 1 << 20;
+/// How long an API request may take that is no stream; a deploy may have to fetch first.
+const API_DEADLINE: Duration = Duration::from_secs(240);
+/// How long reading a webhook may take.
+const WEBHOOK_DEADLINE: Duration = Duration::from_secs(30);
+/// Git programs at the same time.
+const GIT_PROGRAMS: usize = 64;
+
+/// What handlers need.
+#[derive(Clone)]
+pub struct Server {
+    /// Everything both roles have.
+    pub platform: Platform,
+    /// The API's token.
+    pub token: Arc<SecretString>,
+    /// Where hooks find this server.
+    pub hook: HookAddress,
+    /// Room for git programs.
+    pub git_room: Arc<Semaphore>,
+}
+
+impl FromRef<Server> for Platform {
+    fn from_ref(server: &Server) -> Platform {
+        server.platform.clone()
+    }
+}
+
+impl Server {
+    fn new(platform: Platform, port: u16) -> anyhow::Result<Server> {
+        let token = random::<16>()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>();
+        Ok(Server {
+            token: Arc::new(platform.config.token()?),
+            hook: HookAddress {
+                url: format!("http://{}/internal/received", hook_host(&platform, port)),
+                token: token.into(),
+            },
+            git_room: Arc::new(Semaphore::new(GIT_PROGRAMS)),
+            platform,
+        })
+    }
+}
+
+/// Hooks run beside the server: they come by loopback when it listens everywhere.
+fn hook_host(platform: &Platform, port: u16) -> String {
+    let ip = platform.config.listen.ip();
+    let ip = if ip.is_unspecified() {
+        std::net::Ipv4Addr::LOCALHOST.into()
+    } else {
+        ip
+    };
+    std::net::SocketAddr::new(ip, port).to_string()
+}
+
+fn router(server: Server) -> Router {
+    let deadline = |limit| TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, limit);
+    let api = Router::new()
+        .route("/apps", get(apps::list).post(apps::create))
+        .route("/apps/{app}", get(apps::show))
+        .route("/apps/{app}/webhook", get(apps::webhook))
+        .route("/apps/{app}/status", get(apps::status))
+        .route("/apps/{app}/releases", get(releases::list))
+        .route("/apps/{app}/releases/{number}", get(releases::by_number))
+        .route(
+            "/apps/{app}/environments/{environment}/releases",
+            post(releases::create),
+        )
+        .route(
+            "/apps/{app}/environments/{environment}/logs",
+            get(logs::pods),
+        )
+        .route("/releases/{id}", get(releases::show))
+        .route("/releases/{id}/log", get(logs::release))
+        .fallback(error::unknown_path)
+        .layer(deadline(API_DEADLINE))
+        .layer(DefaultBodyLimit::max(API_LIMIT))
+        .layer(axum::middleware::from_fn_with_state(
+            server.clone(),
+            auth::bearer,
+        ));
+    let git = Router::new()
+        .route("/{repository}/info/refs", get(git::advertise))
+        .route("/{repository}/{service}", post(git::exchange))
+        .layer(DefaultBodyLimit::disable())
+        // Git packs its longer questions.
+        .layer(RequestDecompressionLayer::new())
+        .layer(axum::middleware::from_fn_with_state(
+            server.clone(),
+            auth::basic,
+        ));
+    let webhooks = Router::new()
+        .route("/github/{app}", post(webhook::github::receive))
+        .layer(deadline(WEBHOOK_DEADLINE))
+        .layer(DefaultBodyLimit::max(WEBHOOK_LIMIT));
+    Router::new()
+        .nest("/api", api)
+        .nest("/git", git)
+        .nest("/webhooks", webhooks)
+        .route("/internal/received/{app}", post(hook::received))
+        .route("/healthz", get(|| async { "ok" }))
+        .fallback(error::unknown_path)
+        .layer(CatchPanicLayer::new())
+        .layer(TraceLayer::new_for_http())
+        .with_state(server)
+}
+
+/// Serves until `stop`, then lets requests that are under way end.
+///
+/// # Errors
+/// When the address cannot be listened on, or the token is missing.
+pub async fn serve(
+    platform: Platform,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let address = platform.config.listen;
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listening on {address}"))?;
+    let listening = listener.local_addr()?;
+    let server = Server::new(platform, listening.port())?;
+    tracing::info!(address = %listening, "serving");
+    axum::serve(listener, router(server))
+        .with_graceful_shutdown(stop)
+        .await
+        .context("serving")
+}
