@@ -1,0 +1,106 @@
+# The Go parts: built once per version and flags, kept in the cache.
+# shellcheck shell=bash
+
+# part | programs | package of each (. = the module's own main) | extra linker flags | usual minutes, cold, on 2 cores
+go_parts() {
+  local kubernetes_flags='-X k8s.io/component-base/version.gitVersion=v1.36.3 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36'
+  local buildkit='buildkit|github.com/moby/buildkit/cmd/buildkitd github.com/moby/buildkit/cmd/buildctl github.com/moby/buildkit/frontend/dockerfile/cmd/dockerfile-frontend||1 min 30 s'
+  local kubectl="kubernetes|k8s.io/kubernetes/cmd/kubectl|$kubernetes_flags|2 min"
+  if [ -n "${HOPS_KUBECONFIG:-}" ]; then
+    command -v kubectl >/dev/null || echo "$kubectl"
+    echo "$buildkit"
+    return
+  fi
+  echo "kubernetes|. k8s.io/kubernetes/cmd/kubectl|$kubernetes_flags|5 min"
+  echo "$buildkit"
+  echo "coredns|github.com/coredns/coredns||1 min 30 s"
+  echo "traefik|github.com/traefik/traefik/v3/cmd/traefik||4 min 30 s"
+}
+
+# What the cache is keyed by: everything that decides what comes out.
+part_key() {  # part packages flags
+  local dir=$LOCAL/parts/$1 version
+  version=$(awk '$1 ~ /\/(kubernetes|buildkit|coredns|traefik\/v3)$/ && $2 ~ /^v/ {print $2; exit} $1 == "require" && $3 ~ /^v/ {print $3; exit}' "$dir/go.mod")
+  printf '%s-%s-%s' "$1" "$version" \
+    "$({ cat "$dir"/go.mod "$dir"/go.sum; cat "$dir"/*.go 2>/dev/null || true; echo "$2 $3"; go env GOVERSION GOARCH; } | sha256sum | cut -c1-12)"
+}
+
+# Builds what is missing and points $BIN at it.
+build_go_parts() {
+  local part packages flags usual key
+  while IFS='|' read -r part packages flags usual <&3; do
+    key=$(part_key "$part" "$packages" "$flags")
+    if [ ! -d "$CACHE/bin/$key" ]; then
+      with_heartbeat "building $part (usually $usual on 2 cores)" "$LOG/build-$part.log" \
+        build_go_part "$part" "$packages" "$flags" "$CACHE/bin/$key" \
+        || die "building $part failed" "the end of $LOG/build-$part.log says why:" "$(tail -n 3 "$LOG/build-$part.log")"
+    fi
+    link_programs "$CACHE/bin/$key"
+  done 3< <(go_parts)
+}
+
+# Into a folder beside the wanted one, renamed when all is there: a build that was
+# interrupted leaves nothing that looks finished. (Go keeps what it had compiled.)
+build_go_part() {  # part packages flags destination
+  local temp=$4.building
+  mkdir -p "$temp"
+  (cd "$LOCAL/parts/$1" || exit
+    # shellcheck disable=SC2086
+    CGO_ENABLED=0 GOFLAGS=-mod=readonly nice -n 5 \
+      go build -buildvcs=false -trimpath -ldflags "-s -w $3" -o "$temp/" $2) || return
+  rm -rf "$4"
+  mv "$temp" "$4"
+}
+
+link_programs() {
+  local program name
+  for program in "$1"/*; do
+    name=$(basename "$program")
+    if [ "$name" = kubernetes ]; then
+      for name in kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy; do
+        ln -sfn "$program" "$BIN/$name"
+      done
+    else
+      ln -sfn "$program" "$BIN/$name"
+    fi
+  done
+}
+
+# The workspace, as it is. Programs are copied (at once, by rename), so that a running
+# platform is not touched by the next `cargo build`.
+build_workspace() {
+  local target=${CARGO_TARGET_DIR:-$REPO/target}
+  with_heartbeat "cargo build (usually 3 min the first time, then seconds)" "$LOG/build-workspace.log" \
+    cargo_build \
+    || die "cargo build failed" "the end of $LOG/build-workspace.log says why:" "$(grep -m 3 -A 6 '^error' "$LOG/build-workspace.log" || tail -n 5 "$LOG/build-workspace.log")"
+  local program
+  for program in hops-platform hops; do
+    [ -x "$target/debug/$program" ] || die "cargo build made no $target/debug/$program"
+    if ! cmp -s "$target/debug/$program" "$BIN/$program"; then
+      cp "$target/debug/$program" "$BIN/$program.new"
+      mv -f "$BIN/$program.new" "$BIN/$program"
+    fi
+  done
+}
+
+cargo_build() { (cd "$REPO" && nice -n 5 cargo build --locked --package hops-platform --color never); }
+
+# with_heartbeat WHAT LOG COMMAND...: runs it into the log, telling every 10 s (every second
+# on a terminal) that it is still at work.
+with_heartbeat() {
+  local what=$1 log=$2 started=$SECONDS pid last=0
+  shift 2
+  : >"$log"
+  "$@" >>"$log" 2>&1 9>&- &
+  pid=$!
+  CHILD=$pid
+  while kill -0 "$pid" 2>/dev/null; do
+    if [ $((SECONDS - started)) -ge $((last + ${BEAT:-10})) ]; then
+      last=$((SECONDS - started))
+      note "$what ... $(took $last)"
+    fi
+    sleep 0.2
+  done
+  CHILD=
+  wait "$pid"
+}

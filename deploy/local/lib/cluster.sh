@@ -1,0 +1,46 @@
+# What has to be in the cluster before the platform starts, and the platform's access to it.
+# shellcheck shell=bash
+
+kube() {
+  local kubectl=$BIN/kubectl
+  [ -x "$kubectl" ] || kubectl=kubectl
+  KUBECONFIG=$ADMIN_KUBECONFIG "$kubectl" "$@"
+}
+
+make_cluster_objects() {
+  local files=(-f "$REPO/deploy/rbac.yaml")
+  [ -n "${HOPS_KUBECONFIG:-}" ] || files+=(-f "$LOCAL/etc/manifests/cluster.yaml")
+  # The apiserver makes its own default roles in the first seconds of its life.
+  until_true 30 kube apply --server-side --field-manager=hops-local --force-conflicts "${files[@]}" \
+    || { kube apply --server-side --field-manager=hops-local --force-conflicts "${files[@]}" || true
+      die "the cluster did not take deploy/rbac.yaml"; }
+}
+
+# The platform gets the rights of its service account, not ours. The token is in a file of
+# its own, which clients read again when it changes, and is renewed at each run.
+make_platform_access() {
+  local server authority
+  kube create token hops-platform --namespace hops-system --duration 8760h | write_if_changed "$STATE/platform.token" 0600 \
+    || die "the cluster gave no token for the platform's service account"
+  server=$(kube config view --minify --raw -o 'jsonpath={.clusters[0].cluster.server}')
+  authority=$(kube config view --minify --raw --flatten -o 'jsonpath={.clusters[0].cluster.certificate-authority-data}')
+  write_if_changed "$PLATFORM_KUBECONFIG" 0600 <<YAML
+apiVersion: v1
+kind: Config
+current-context: hops-platform
+clusters:
+  - name: hops-platform
+    cluster: { server: "$server"${authority:+, certificate-authority-data: $authority} }
+contexts:
+  - name: hops-platform
+    context: { cluster: hops-platform, user: hops-platform }
+users:
+  - name: hops-platform
+    user: { tokenFile: $STATE/platform.token }
+YAML
+}
+
+wait_for_node() {
+  kube wait --for=condition=Ready "node/$NODE" --timeout=60s >/dev/null 2>&1 \
+    || die "the node $NODE did not become Ready within 60 s" "the end of $LOG/kubelet.log:" "$(tail -n 5 "$LOG/kubelet.log")"
+}

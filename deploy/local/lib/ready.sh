@@ -1,0 +1,23 @@
+# When is a part ready? One function per part, used by status, by run, and by the parts
+# that wait for each other. Each answers within two seconds.
+# shellcheck shell=bash
+
+http() { curl -sf -o /dev/null --noproxy '*' --max-time 2 "$@"; }
+
+ready_etcd() {
+  http --cacert "$STATE/pki/etcd-ca.crt" --cert "$STATE/pki/etcd-client.crt" \
+    --key "$STATE/pki/etcd-client.key" "https://127.0.0.1:$ETCD_PORT/health"
+}
+ready_postgres() { "$BIN/pg_isready" -q -h 127.0.0.1 -p "$POSTGRES_PORT" -t 2; }
+ready_registry() { http "http://$NODE_IP:5000/v2/"; }
+ready_containerd() { timeout 2 ctr -a "$CONTAINERD_SOCKET" version >/dev/null 2>&1; }
+ready_buildkitd() { timeout 2 "$BIN/buildctl" --addr "unix://$BUILDKIT_SOCKET" debug info >/dev/null 2>&1; }
+ready_kube-apiserver() { http --cacert "$STATE/pki/ca.crt" "$API_URL/readyz"; }
+ready_kube-controller-manager() { http -k https://127.0.0.1:10257/healthz; }
+ready_kube-scheduler() { http -k https://127.0.0.1:10259/healthz; }
+ready_kubelet() { http http://127.0.0.1:10248/healthz; }
+ready_kube-proxy() { http http://127.0.0.1:10256/healthz; }
+ready_coredns() { http "http://127.0.0.1:10054/health"; }
+ready_traefik() { http "http://127.0.0.1:8082/ping"; }
+# Any answer will do: which pages the platform has is its own affair.
+ready_platform() { curl -s -o /dev/null --noproxy '*' --max-time 2 "$HOPS_URL_LOCAL/"; }
