@@ -1,8 +1,13 @@
-//! Where a BuildKit daemon listens.
+//! Where a BuildKit daemon listens, and how to connect to it.
+
+mod connect;
+mod pool;
 
 use std::{fmt, str::FromStr};
 
 use secrecy::SecretString;
+
+pub(crate) use pool::Pool;
 
 /// One BuildKit daemon.
 #[derive(Debug, Clone)]

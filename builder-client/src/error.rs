@@ -30,7 +30,7 @@ pub struct AuthorError {
 pub const LAST_LINES: usize = 20;
 
 /// Some lines of a Dockerfile.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Place {
     /// The file's path in the context.
     pub file: String,
@@ -93,3 +93,29 @@ impl fmt::Display for PlatformError {
 impl std::error::Error for BuildError {}
 impl std::error::Error for AuthorError {}
 impl std::error::Error for PlatformError {}
+
+/// An error with all its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// A gRPC status in one line: its message with its causes; its code only where there is no message.
+pub(crate) fn status_text(status: &tonic::Status) -> String {
+    let message = match status.message() {
+        "" => status.code().description().to_owned(),
+        message => message.to_owned(),
+    };
+    match std::error::Error::source(status) {
+        Some(cause) => format!("{message}: {}", chain(cause)),
+        None => message,
+    }
+}

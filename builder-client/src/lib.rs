@@ -3,13 +3,21 @@
 mod builder;
 mod context;
 mod daemon;
+mod diagnose;
 mod error;
 mod event;
+mod feed;
 mod folder;
 mod follow;
 mod ignore;
+mod lines;
+mod memory;
 mod paths;
+mod redact;
 mod request;
+mod session;
+mod solve;
+mod status;
 #[cfg(test)]
 mod tree;
 mod walk;
@@ -21,3 +29,8 @@ pub use error::{AuthorError, BuildError, LAST_LINES, Place, PlatformError};
 pub use event::{BuildEvent, MAX_LINE, StepNumber, Stream, Transfer};
 pub use folder::Folder;
 pub use request::{BuildRequest, Credential};
+
+/// A name that nobody else has and nobody can guess.
+fn random_id() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}

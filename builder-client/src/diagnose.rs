@@ -1,0 +1,334 @@
+//! Whose fault was it? A daemon's answer becomes an author's error or the platform's.
+
+use serde::{Deserialize, de::DeserializeOwned};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bollard_buildkit_proto::google::rpc;
+use prost::Message;
+use tonic::{Code, Status};
+
+use crate::{
+    AuthorError, BuildError, ContextError, Place, PlatformError, error::status_text, feed::Feed,
+    redact::Redactor,
+};
+
+/// A solve that failed.
+pub(crate) fn diagnose(status: &Status, feed: &Feed, redactor: &Redactor) -> BuildError {
+    let details = Details::of(status);
+    let message = redactor.text(status.message());
+    let fault = fault(status.code(), &message, &details);
+    if let Fault::Platform { retryable } = fault {
+        let message = redactor.text(&status_text(status));
+        return BuildError::Platform(PlatformError { message, retryable });
+    }
+    let (step, last_lines) = feed.step(details.vertex.as_deref()).unzip();
+    BuildError::Author(Box::new(AuthorError {
+        message,
+        step,
+        exit_code: details.exit_code,
+        last_lines: last_lines.unwrap_or_default(),
+        place: details.place,
+    }))
+}
+
+/// A build whose context could not answer.
+pub(crate) fn diagnose_context(error: ContextError) -> BuildError {
+    match error {
+        ContextError::Refused(message) => BuildError::Author(Box::new(AuthorError {
+            message,
+            ..AuthorError::default()
+        })),
+        error => BuildError::unavailable(error.to_string()),
+    }
+}
+
+/// A daemon that answered, and then opened no session.
+pub(crate) fn diagnose_session(status: &Status) -> BuildError {
+    BuildError::unavailable(format!("no session: {}", status_text(status)))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fault {
+    Author,
+    Platform { retryable: bool },
+}
+
+/// What only the platform's surroundings say. Looked for in errors that are not a program's exit,
+/// so that nothing the author's programs print is among it.
+const SURROUNDINGS: [&str; 21] = [
+    "dial tcp",
+    "connection refused",
+    "connection reset",
+    "broken pipe",
+    "i/o timeout",
+    "no such host",
+    "server misbehaving",
+    "network is unreachable",
+    "tls: ",
+    "TLS handshake",
+    "x509: ",
+    "EOF",
+    "500 Internal Server Error",
+    "502 Bad Gateway",
+    "503 Service Unavailable",
+    "504 Gateway Timeout",
+    "429 Too Many Requests",
+    "no space left on device",
+    "no active session",
+    "context canceled",
+    "context deadline exceeded",
+];
+
+/// What the Dockerfile frontend says of mistakes that it gives no place for.
+const MISTAKES: [&str; 8] = [
+    "failed to read dockerfile",
+    "dockerfile parse error",
+    "failed parsing ",
+    "failed to parse ",
+    "cannot be empty",
+    "target stage ",
+    "invalid reference format",
+    "unknown operating system or architecture",
+];
+
+fn fault(code: Code, message: &str, details: &Details) -> Fault {
+    let says = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
+    if details.exit_code.is_some() {
+        return Fault::Author;
+    }
+    if message.contains("failed to push ") {
+        let forbidden = says(&[
+            "401 Unauthorized",
+            "403 Forbidden",
+            "denied",
+            "authorization failed",
+        ]);
+        return Fault::Platform {
+            retryable: !forbidden,
+        };
+    }
+    match code {
+        Code::Unauthenticated | Code::PermissionDenied | Code::Unimplemented => {
+            return Fault::Platform { retryable: false };
+        }
+        Code::Unavailable
+        | Code::Cancelled
+        | Code::DeadlineExceeded
+        | Code::ResourceExhausted
+        | Code::Internal
+        | Code::DataLoss => return Fault::Platform { retryable: true },
+        _ => {}
+    }
+    if says(&SURROUNDINGS) {
+        return Fault::Platform { retryable: true };
+    }
+    if details.place.is_some() || says(&MISTAKES) {
+        return Fault::Author;
+    }
+    // Nobody has understood this one yet. Trying it again costs less than sending an author to
+    // look for a mistake that is not there.
+    Fault::Platform { retryable: true }
+}
+
+/// What comes with an error: protobuf around JSON.
+#[derive(Default)]
+struct Details {
+    exit_code: Option<i32>,
+    /// The failing step's digest.
+    vertex: Option<String>,
+    place: Option<Place>,
+}
+
+impl Details {
+    fn of(status: &Status) -> Details {
+        let mut details = Details::default();
+        let all = rpc::Status::decode(status.details())
+            .unwrap_or_default()
+            .details;
+        for any in &all {
+            let kind = any
+                .type_url
+                .trim_end_matches("+json")
+                .rsplit(['.', '/'])
+                .next();
+            match kind.unwrap_or_default() {
+                "ExitMessage" => {
+                    details.exit_code = json::<Exit>(&any.value).map(|exit| exit.code);
+                }
+                "Vertex" => details.vertex = json::<Vertex>(&any.value).map(|v| v.digest),
+                "Source" if details.place.is_none() => {
+                    details.place = json::<Source>(&any.value).and_then(Source::place);
+                }
+                _ => {}
+            }
+        }
+        details
+    }
+}
+
+fn json<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    serde_json::from_slice(bytes).ok()
+}
+
+#[derive(Deserialize)]
+struct Exit {
+    #[serde(rename = "Code")]
+    code: i32,
+}
+
+#[derive(Deserialize)]
+struct Vertex {
+    digest: String,
+}
+
+#[derive(Deserialize)]
+struct Source {
+    info: SourceInfo,
+    #[serde(default)]
+    ranges: Vec<Range>,
+}
+
+#[derive(Deserialize)]
+struct SourceInfo {
+    filename: String,
+    /// The whole file, in base64.
+    #[serde(default)]
+    data: String,
+}
+
+#[derive(Deserialize)]
+struct Range {
+    start: Position,
+    end: Position,
+}
+
+#[derive(Deserialize)]
+struct Position {
+    #[serde(default)]
+    line: u32,
+}
+
+impl Source {
+    fn place(self) -> Option<Place> {
+        let line_start = self.ranges.iter().map(|range| range.start.line).min()?;
+        let line_end = self
+            .ranges
+            .iter()
+            .map(|range| range.end.line)
+            .max()?
+            .max(line_start);
+        let data = BASE64_STANDARD.decode(self.info.data).unwrap_or_default();
+        let text = String::from_utf8_lossy(&data);
+        let wanted = text.lines().skip(line_start.saturating_sub(1) as usize);
+        let count = (line_end - line_start + 1) as usize;
+        Some(Place {
+            file: self.info.filename,
+            line_start,
+            line_end,
+            excerpt: wanted.take(count).map(str::to_owned).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bollard_buildkit_proto::google::protobuf::Any;
+
+    const RETRY: Fault = Fault::Platform { retryable: true };
+    const GIVE_UP: Fault = Fault::Platform { retryable: false };
+
+    #[test]
+    fn authors_and_platforms_faults_are_told_apart() {
+        let exit = || Details {
+            exit_code: Some(1),
+            ..Details::default()
+        };
+        let place = || Details {
+            place: Some(Place::default()),
+            ..Details::default()
+        };
+        let plain = Details::default;
+        let cases = [
+            (
+                "process \"curl\" did not complete: connection refused",
+                exit(),
+                Fault::Author,
+            ),
+            (
+                "failed to read dockerfile: open Dockerfile: no such file",
+                plain(),
+                Fault::Author,
+            ),
+            (
+                "dockerfile parse error on line 2: unknown instruction: RUNN",
+                place(),
+                Fault::Author,
+            ),
+            (
+                "failed to calculate checksum of ref x: \"/a\": not found",
+                place(),
+                Fault::Author,
+            ),
+            ("r.example.com/nope:1: not found", place(), Fault::Author),
+            (
+                "target stage \"x\" could not be found",
+                plain(),
+                Fault::Author,
+            ),
+            (
+                "busybox: dial tcp 127.0.0.1:5000: connect: connection refused",
+                place(),
+                RETRY,
+            ),
+            (
+                "failed to push r/x: failed to do request: EOF",
+                plain(),
+                RETRY,
+            ),
+            ("failed to push r/x: push access denied", plain(), GIVE_UP),
+            ("something new", plain(), RETRY),
+        ];
+        for (message, details, want) in cases {
+            assert_eq!(fault(Code::Unknown, message, &details), want, "{message}");
+        }
+        assert_eq!(fault(Code::Unavailable, "", &place()), RETRY);
+        assert_eq!(fault(Code::Unimplemented, "", &plain()), GIVE_UP);
+    }
+
+    #[test]
+    fn details_are_read_from_json_in_protobuf() {
+        let any = |name: &str, value: String| Any {
+            type_url: format!("github.com/moby/buildkit/{name}+json"),
+            value: value.into_bytes(),
+        };
+        let file = BASE64_STANDARD.encode("FROM scratch\nRUN a \\\n  b\nRUN c\n");
+        let range = r#"[{"start":{"line":2},"end":{"line":3}}]"#;
+        let info = format!(r#"{{"filename":"web/Dockerfile","data":"{file}"}}"#);
+        let status = rpc::Status {
+            details: vec![
+                any("stack.Stack", "{}".to_owned()),
+                any("gatewayapi.ExitMessage", r#"{"Code":42}"#.to_owned()),
+                any("errdefs.Vertex", r#"{"digest":"sha256:1"}"#.to_owned()),
+                any(
+                    "errdefs.Source",
+                    format!(r#"{{"info":{info},"ranges":{range}}}"#),
+                ),
+            ],
+            ..rpc::Status::default()
+        };
+        let bytes = status.encode_to_vec().into();
+        let details = Details::of(&Status::with_details(Code::Unknown, "", bytes));
+        assert_eq!(
+            (details.exit_code, details.vertex.as_deref()),
+            (Some(42), Some("sha256:1"))
+        );
+        let place = Place {
+            file: "web/Dockerfile".to_owned(),
+            line_start: 2,
+            line_end: 3,
+            excerpt: vec!["RUN a \\".to_owned(), "  b".to_owned()],
+        };
+        assert_eq!(details.place, Some(place));
+    }
+}
