@@ -1,0 +1,275 @@
+//! Following a log until its end, over broken connections and restarts of the platform.
+
+use std::collections::HashMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::api::{LogLine, Release};
+
+use super::client::{Ask, Client};
+use super::failure::Failure;
+use super::lines::Broken;
+use super::ui::Ui;
+
+/// So long the platform may be out of reach before a follower gives up.
+const GIVE_UP: Duration = Duration::from_secs(300);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How far a pods' log is read back after a broken connection.
+const READ_BACK: &str = "1000";
+
+/// Tells the lines of a log, each once.
+pub struct Follower<'a, T> {
+    client: &'a Client,
+    ui: &'a mut Ui,
+    tell: T,
+    seen: Seen,
+    patience: Patience,
+}
+
+impl<'a, T: FnMut(&mut Ui, &LogLine) -> Result<(), Failure>> Follower<'a, T> {
+    /// A follower that has told nothing yet.
+    pub fn new(client: &'a Client, ui: &'a mut Ui, tell: T) -> Self {
+        let (seen, patience) = (Seen::default(), Patience::default());
+        Self {
+            client,
+            ui,
+            tell,
+            seen,
+            patience,
+        }
+    }
+
+    /// Counts a line as told, so that it is not told again.
+    pub fn skip(&mut self, line: &LogLine) {
+        self.seen.is_new(line);
+    }
+
+    /// Tells a release's log until the release has ended, and gives it back as it ended.
+    pub async fn release(&mut self, release: &Release) -> Result<Release, Failure> {
+        let id = release.id.to_string();
+        let log = ["releases", &id, "log"];
+        let following = [("follow", "true".to_owned())];
+        loop {
+            let told = self
+                .stream(
+                    Ask {
+                        path: &log,
+                        query: &following,
+                    },
+                    None,
+                )
+                .await;
+            let broke = self.endurable(told).await?;
+            let now = Ask {
+                path: &["releases", &id],
+                query: &[],
+            };
+            let now: Result<Release, Failure> = self.client.get(now).await;
+            match now {
+                Ok(now) if now.state.ended() => {
+                    if broke {
+                        self.stream(
+                            Ask {
+                                path: &log,
+                                query: &[],
+                            },
+                            None,
+                        )
+                        .await?;
+                    }
+                    return Ok(now);
+                }
+                Ok(_) => self.patience.reached(),
+                Err(failure) => {
+                    self.endurable(Err(failure)).await?;
+                }
+            }
+            self.patience.pause().await;
+        }
+    }
+
+    /// Tells what pods say until something speaks against it; by itself that has no end.
+    pub async fn pods(&mut self, path: &[&str], query: &[(&str, String)]) -> Result<(), Failure> {
+        let started = self.ui.now();
+        let told = self.stream(Ask { path, query }, None).await;
+        self.endurable(told).await?;
+        let others = query.iter().filter(|(name, _)| *name != "tail").cloned();
+        let query: Vec<_> = others.chain([("tail", READ_BACK.to_owned())]).collect();
+        loop {
+            self.patience.pause().await;
+            let told = self
+                .stream(
+                    Ask {
+                        path,
+                        query: &query,
+                    },
+                    Some(started),
+                )
+                .await;
+            self.endurable(told).await?;
+        }
+    }
+
+    /// Tells one stream to its end, but for lines that were told before, or are older than `since`.
+    async fn stream(&mut self, ask: Ask<'_>, since: Option<Timestamp>) -> Result<(), Failure> {
+        let mut lines = self.client.lines(ask).await?;
+        self.patience.reached();
+        self.seen.rewind();
+        while let Some(line) = lines.next().await.map_err(broken)? {
+            let old = since.is_some_and(|since| line.at < since);
+            if self.seen.is_new(&line) && !old {
+                self.patience.progress();
+                (self.tell)(self.ui, &line)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the stream broke; failures that waiting will not mend are given back.
+    async fn endurable(&mut self, told: Result<(), Failure>) -> Result<bool, Failure> {
+        let Err(failure) = told else {
+            return Ok(false);
+        };
+        if !failure.temporary || self.patience.is_over() {
+            return Err(failure);
+        }
+        if failure.code != QUIET && self.patience.first_trouble() {
+            let why = failure.causes.last().unwrap_or(&failure.message);
+            self.ui
+                .note(format_args!("the connection is lost ({why}); trying again"));
+        }
+        Ok(true)
+    }
+}
+
+/// Gives up following on Ctrl-C.
+pub async fn until_interrupted<T>(
+    following: impl Future<Output = Result<T, Failure>>,
+) -> Option<Result<T, Failure>> {
+    tokio::select! {
+        ended = following => Some(ended),
+        Ok(()) = tokio::signal::ctrl_c() => None,
+    }
+}
+
+const QUIET: &str = "quiet";
+
+fn broken(broken: Broken) -> Failure {
+    let code = if matches!(broken, Broken::Idle(_)) {
+        QUIET
+    } else {
+        "broken"
+    };
+    Failure::failed(code, broken.to_string()).temporary(true)
+}
+
+/// The lines that were told, to leave them out when a stream begins anew. Lines are told apart by
+/// what they say, not by their position: builds write at the same time.
+#[derive(Debug, Default)]
+struct Seen {
+    told: HashMap<u64, u32>,
+    expected: HashMap<u64, u32>,
+}
+
+impl Seen {
+    fn rewind(&mut self) {
+        self.expected.clone_from(&self.told);
+    }
+
+    fn is_new(&mut self, line: &LogLine) -> bool {
+        let LogLine {
+            at,
+            appling,
+            source,
+            pod,
+            text,
+        } = line;
+        let mut hasher = DefaultHasher::new();
+        (at, appling, source, pod, text).hash(&mut hasher);
+        let key = hasher.finish();
+        if let Some(count) = self.expected.get_mut(&key).filter(|count| **count > 0) {
+            *count -= 1;
+            return false;
+        }
+        *self.told.entry(key).or_default() += 1;
+        true
+    }
+}
+
+/// How long to wait before the next attempt, and when to give up.
+#[derive(Debug)]
+struct Patience {
+    pause: Duration,
+    trouble_since: Option<Instant>,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            pause: SHORTEST_PAUSE,
+            trouble_since: None,
+        }
+    }
+}
+
+impl Patience {
+    fn reached(&mut self) {
+        self.trouble_since = None;
+    }
+
+    fn progress(&mut self) {
+        self.pause = SHORTEST_PAUSE;
+    }
+
+    fn first_trouble(&mut self) -> bool {
+        let first = self.trouble_since.is_none();
+        self.trouble_since.get_or_insert_with(Instant::now);
+        first
+    }
+
+    fn is_over(&self) -> bool {
+        self.trouble_since
+            .is_some_and(|since| since.elapsed() > GIVE_UP)
+    }
+
+    async fn pause(&mut self) {
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> LogLine {
+        LogLine {
+            at: Timestamp::UNIX_EPOCH,
+            appling: None,
+            source: "build".to_owned(),
+            pod: None,
+            text: text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_stream_that_begins_anew_tells_only_what_is_new_in_any_order() {
+        let mut seen = Seen::default();
+        let mut told = |texts: &[&str]| -> Vec<String> {
+            seen.rewind();
+            let new = texts
+                .iter()
+                .map(|text| line(text))
+                .filter(|line| seen.is_new(line));
+            new.map(|line| line.text).collect()
+        };
+        assert_eq!(told(&["a", "b", "a"]), ["a", "b", "a"]);
+        assert_eq!(told(&["b", "x", "a", "a", "a"]), ["x", "a"]);
+        assert_eq!(told(&["a", "a", "a", "b", "x"]), [""; 0]);
+    }
+}

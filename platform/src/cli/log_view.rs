@@ -1,0 +1,75 @@
+//! Log lines as people read them.
+
+use crate::api::LogLine;
+
+use super::harmless;
+use super::style::{ADVICE, FAINT, STRONG, paint};
+
+/// One line: the platform's own steps stand out, others say where they come from.
+pub fn shown(line: &LogLine, timestamps: bool) -> String {
+    let text = harmless::log_line(&line.text);
+    let at = match timestamps {
+        true => format!("{} ", paint(FAINT, line.at.strftime("%Y-%m-%dT%H:%M:%SZ"))),
+        false => String::new(),
+    };
+    if line.source == "release" {
+        let about = line.appling.as_ref().map(|appling| format!("{appling}: "));
+        let step = format!("==> {}{text}", about.unwrap_or_default());
+        return format!("{at}{}", paint(STRONG, step));
+    }
+    let appling = line.appling.as_ref().map(ToString::to_string);
+    match line.pod.as_deref().or(appling.as_deref()) {
+        Some(origin) => format!(
+            "{at}{} {text}",
+            paint(ADVICE, format!("{} |", harmless::text(origin)))
+        ),
+        None => format!("{at}{text}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(source: &str, appling: Option<&str>, pod: Option<&str>, text: &str) -> LogLine {
+        LogLine {
+            at: "2026-11-21T14:00:00.123Z".parse().unwrap(),
+            appling: appling.map(|name| name.parse().unwrap()),
+            source: source.to_owned(),
+            pod: pod.map(str::to_owned),
+            text: text.to_owned(),
+        }
+    }
+
+    fn plain(line: &LogLine, timestamps: bool) -> String {
+        anstream::adapter::strip_str(&shown(line, timestamps)).to_string()
+    }
+
+    #[test]
+    fn each_source_has_its_form() {
+        let step = line("release", None, None, "reads iterapp.toml");
+        assert_eq!(plain(&step, false), "==> reads iterapp.toml");
+        let step = line("release", Some("api"), None, "is live");
+        assert_eq!(plain(&step, false), "==> api: is live");
+        let build = line("build", Some("api"), None, "#5 RUN make");
+        assert_eq!(plain(&build, false), "api | #5 RUN make");
+        let pod = line("pod", Some("api"), Some("api-5f-x"), "GET /");
+        assert_eq!(plain(&pod, true), "2026-11-21T14:00:00Z api-5f-x | GET /");
+    }
+
+    #[test]
+    fn what_a_build_says_cannot_reach_the_terminal_raw() {
+        let hostile = line(
+            "build",
+            Some("api"),
+            Some("p\u{1b}]0;x\u{7}"),
+            "\u{1b}]52;c;eA==\u{7}\u{1b}[31mred",
+        );
+        let shown = shown(&hostile, false);
+        assert!(
+            !shown.contains("\u{1b}]") && !shown.contains('\u{7}'),
+            "{shown:?}"
+        );
+        assert!(shown.ends_with("\u{1b}[31mred\u{1b}[0m"), "{shown:?}");
+    }
+}
