@@ -1,0 +1,49 @@
+//! An appling's Deployment: how many pods, and how a new version replaces the old one.
+
+use k8s_openapi::api::apps::v1::{
+    Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::Part;
+use super::pod;
+
+/// ReplicaSets of earlier versions that Kubernetes keeps, for people who look. The platform rolls
+/// back by its own records.
+const KEPT_REPLICA_SETS: i32 = 3;
+
+/// When Kubernetes itself calls a rollout stuck. Only shown; the platform has its own deadline.
+const PROGRESS_DEADLINE_SECONDS: i32 = 600;
+
+pub(super) fn deployment(part: &Part<'_>) -> Deployment {
+    let spec = &part.version.spec;
+    Deployment {
+        metadata: part.metadata(spec.name.as_ref()),
+        spec: Some(DeploymentSpec {
+            replicas: Some(i32::try_from(spec.replicas).unwrap_or(i32::MAX)),
+            selector: LabelSelector {
+                match_labels: Some(part.selector.clone()),
+                ..LabelSelector::default()
+            },
+            strategy: Some(surge_first()),
+            template: pod::template(part),
+            paused: Some(false),
+            revision_history_limit: Some(KEPT_REPLICA_SETS),
+            progress_deadline_seconds: Some(PROGRESS_DEADLINE_SECONDS),
+            ..DeploymentSpec::default()
+        }),
+        ..Deployment::default()
+    }
+}
+
+/// A new pod must be ready before an old one stops. A quarter at a time, and at least one.
+fn surge_first() -> DeploymentStrategy {
+    DeploymentStrategy {
+        type_: Some("RollingUpdate".to_owned()),
+        rolling_update: Some(RollingUpdateDeployment {
+            max_surge: Some(IntOrString::String("25%".to_owned())),
+            max_unavailable: Some(IntOrString::Int(0)),
+        }),
+    }
+}

@@ -1,0 +1,195 @@
+//! The pods of one version of an appling.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{
+    Container, ContainerPort, EnvVar, HTTPGetAction, Lifecycle, LifecycleHandler,
+    LocalObjectReference, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, SeccompProfile,
+    SleepAction, TopologySpreadConstraint,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use sha2::{Digest, Sha256};
+
+use super::super::cluster::Settings;
+use super::{Part, labels, pull_secret};
+use crate::release::spec::ApplingSpec;
+
+/// The name of the author's container in every pod.
+pub const CONTAINER: &str = "app";
+
+/// The name of the port that the author's container listens on.
+pub(super) const PORT_NAME: &str = "http";
+
+/// How long an app may take to end after SIGTERM.
+const GRACE_SECONDS: i64 = 30;
+
+/// The pod template, labelled with a hash of everything else in it: two releases with the same
+/// content make the same pods, and any difference makes others.
+pub(super) fn template(part: &Part<'_>) -> PodTemplateSpec {
+    let mut labels = part.labels.clone();
+    let spec = pod_spec(part);
+    labels.insert(labels::VERSION.to_owned(), short_hash(&(&labels, &spec)));
+    PodTemplateSpec {
+        metadata: Some(ObjectMeta {
+            labels: Some(labels),
+            ..ObjectMeta::default()
+        }),
+        spec: Some(spec),
+    }
+}
+
+fn short_hash(content: &impl serde::Serialize) -> String {
+    let json = serde_json::to_vec(content).expect("Kubernetes' types serialize");
+    let digest = Sha256::digest(json);
+    digest[..5]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Images that run as root must work, so the platform hardens only what none of them notices.
+fn pod_spec(part: &Part<'_>) -> PodSpec {
+    let pull_secret = part.settings.pull_secret.as_ref().map(|_| {
+        let name = pull_secret::NAME.to_owned();
+        vec![LocalObjectReference { name }]
+    });
+    PodSpec {
+        containers: vec![container(part)],
+        // An app has no business with the apiserver, and variables for every Service of the
+        // namespace would change what it sees with its neighbours.
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        security_context: Some(PodSecurityContext {
+            seccomp_profile: Some(SeccompProfile {
+                type_: "RuntimeDefault".to_owned(),
+                ..SeccompProfile::default()
+            }),
+            ..PodSecurityContext::default()
+        }),
+        termination_grace_period_seconds: Some(GRACE_SECONDS + drain_seconds(part.settings)),
+        topology_spread_constraints: Some(vec![spread(part)]),
+        image_pull_secrets: pull_secret,
+        ..PodSpec::default()
+    }
+}
+
+fn container(part: &Part<'_>) -> Container {
+    let spec = &part.version.spec;
+    Container {
+        name: CONTAINER.to_owned(),
+        image: Some(part.version.image.clone()),
+        image_pull_policy: Some("IfNotPresent".to_owned()),
+        env: Some(env(part)),
+        ports: Some(vec![ContainerPort {
+            name: Some(PORT_NAME.to_owned()),
+            container_port: i32::from(spec.port),
+            protocol: Some("TCP".to_owned()),
+            ..ContainerPort::default()
+        }]),
+        readiness_probe: Some(readiness(spec)),
+        liveness_probe: liveness(spec),
+        lifecycle: drain(part.settings),
+        // Puts the last output of a container that failed into the pod's status, where it outlives
+        // the container.
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        ..Container::default()
+    }
+}
+
+/// The author's variables, and the platform's own, of which only `PORT` can be overridden.
+fn env(part: &Part<'_>) -> Vec<EnvVar> {
+    let spec = &part.version.spec;
+    let mut all: BTreeMap<&str, String> = BTreeMap::new();
+    all.insert("PORT", spec.port.to_string());
+    all.extend(
+        spec.env
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.clone())),
+    );
+    all.insert("HOPS_APP", part.wanted.app.to_string());
+    all.insert("HOPS_APPLING", spec.name.to_string());
+    all.insert("HOPS_ENV", part.wanted.environment.to_string());
+    all.insert("HOPS_GIT_SHA", spec.commit.clone());
+    all.into_iter()
+        .map(|(name, value)| variable(name, &value))
+        .collect()
+}
+
+/// Kubernetes reads `$(NAME)` in a value as a reference, and `$$` as `$`; authors mean what they
+/// wrote.
+fn variable(name: &str, value: &str) -> EnvVar {
+    EnvVar {
+        name: name.to_owned(),
+        value: Some(value.replace('$', "$$")),
+        ..EnvVar::default()
+    }
+}
+
+/// Every two seconds, as HOPS does. Failing takes the pod out of its Services, no more.
+fn readiness(spec: &ApplingSpec) -> Probe {
+    Probe {
+        http_get: Some(get(&spec.readiness_path)),
+        period_seconds: Some(2),
+        timeout_seconds: Some(2),
+        success_threshold: Some(1),
+        failure_threshold: Some(3),
+        ..Probe::default()
+    }
+}
+
+/// Slower than readiness: it restarts the container, so it must be sure (half a minute).
+fn liveness(spec: &ApplingSpec) -> Option<Probe> {
+    let path = spec.liveness_path.as_ref()?;
+    Some(Probe {
+        http_get: Some(get(path)),
+        initial_delay_seconds: Some(10),
+        period_seconds: Some(10),
+        timeout_seconds: Some(5),
+        success_threshold: Some(1),
+        failure_threshold: Some(3),
+        ..Probe::default()
+    })
+}
+
+fn get(path: &str) -> HTTPGetAction {
+    HTTPGetAction {
+        path: Some(path.to_owned()),
+        port: IntOrString::String(PORT_NAME.to_owned()),
+        scheme: Some("HTTP".to_owned()),
+        ..HTTPGetAction::default()
+    }
+}
+
+/// The kubelet itself waits before it sends SIGTERM, so that this needs no `sleep` in the image
+/// and covers apps that exit at once.
+fn drain(settings: &Settings) -> Option<Lifecycle> {
+    let seconds = drain_seconds(settings);
+    (seconds > 0).then(|| Lifecycle {
+        pre_stop: Some(LifecycleHandler {
+            sleep: Some(SleepAction { seconds }),
+            ..LifecycleHandler::default()
+        }),
+        ..Lifecycle::default()
+    })
+}
+
+fn drain_seconds(settings: &Settings) -> i64 {
+    i64::try_from(settings.drain.as_secs()).unwrap_or(i64::MAX / 2)
+}
+
+/// On different nodes where there are some: one that dies takes only a part with it.
+fn spread(part: &Part<'_>) -> TopologySpreadConstraint {
+    TopologySpreadConstraint {
+        max_skew: 1,
+        topology_key: "kubernetes.io/hostname".to_owned(),
+        when_unsatisfiable: "ScheduleAnyway".to_owned(),
+        label_selector: Some(LabelSelector {
+            match_labels: Some(part.selector.clone()),
+            ..LabelSelector::default()
+        }),
+        // Counts each version by itself, or the old one's pods would push the new one's together.
+        match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
+        ..TopologySpreadConstraint::default()
+    }
+}

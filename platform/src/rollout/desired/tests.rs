@@ -1,0 +1,175 @@
+//! Golden tests: the objects of whole environments, as JSON.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use iterapp_schema::Environment;
+use serde_json::json;
+
+use super::*;
+use crate::release::spec::ApplingSpec;
+use crate::rollout::cluster::RegistryCredentials;
+
+fn version(name: &str) -> Version {
+    let text = |text: &str| text.to_owned();
+    Version {
+        spec: ApplingSpec {
+            name: name.parse().unwrap(),
+            commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
+            port: 3000,
+            readiness_path: text("/health"),
+            liveness_path: None,
+            replicas: 2,
+            hosts: vec![format!("{name}.test.example.org")],
+            service_names: vec![text(name)],
+            env: BTreeMap::from([(text("GREETING"), text("hello"))]),
+        },
+        image: format!(
+            "registry.example.org/shop/{name}@sha256:{}",
+            "ab".repeat(32)
+        ),
+    }
+}
+
+fn wanted(environment: Environment, versions: Vec<Version>) -> WantedEnvironment {
+    let app = "shop".parse().unwrap();
+    WantedEnvironment {
+        app,
+        environment,
+        versions,
+    }
+}
+
+fn golden(wanted: &WantedEnvironment, settings: &Settings) -> String {
+    let Objects {
+        namespace,
+        secrets,
+        services,
+        deployments,
+        ingresses,
+    } = desired(wanted, settings);
+    let all = json!([namespace, secrets, services, deployments, ingresses]);
+    serde_json::to_string_pretty(&all).unwrap()
+}
+
+fn objects(version: Version) -> Objects {
+    desired(
+        &wanted(Environment::Test, vec![version]),
+        &Settings::new("main"),
+    )
+}
+
+/// The hash that a version's pods are labelled with.
+fn label_of(version: Version) -> String {
+    let objects = objects(version);
+    version_label(&objects.deployments[0]).unwrap().to_owned()
+}
+
+fn env_of(version: Version) -> BTreeMap<String, String> {
+    let spec = objects(version).deployments.remove(0).spec.unwrap();
+    let container = spec.template.spec.unwrap().containers.remove(0);
+    let pairs = container.env.unwrap().into_iter();
+    pairs.map(|v| (v.name, v.value.unwrap())).collect()
+}
+
+#[test]
+fn one_appling() {
+    let wanted = wanted(Environment::Test, vec![version("shop")]);
+    insta::assert_snapshot!(golden(&wanted, &Settings::new("main")));
+}
+
+#[test]
+fn two_applings_of_which_one_is_not_exposed() {
+    let mut api = version("api");
+    api.spec.service_names = vec!["shop-api".to_owned(), "api".to_owned()];
+    let mut worker = version("worker");
+    worker.spec.hosts.clear();
+    worker.spec.service_names = vec!["shop-worker".to_owned(), "worker".to_owned()];
+    let wanted = wanted(Environment::Snap(3), vec![api, worker]);
+    insta::assert_snapshot!(golden(&wanted, &Settings::new("main")));
+}
+
+#[test]
+fn prod_with_domains_and_a_private_registry() {
+    let mut shop = version("shop");
+    shop.spec.hosts = vec!["shop.example.org".to_owned(), "shop.example.com".to_owned()];
+    let settings = Settings {
+        ingress_class: "outside".to_owned(),
+        pull_secret: Some(RegistryCredentials {
+            registry: "registry.example.org".to_owned(),
+            username: "puller".to_owned(),
+            password: "open sesame".into(),
+        }),
+        ..Settings::new("main")
+    };
+    insta::assert_snapshot!(golden(&wanted(Environment::Prod, vec![shop]), &settings));
+}
+
+#[test]
+fn liveness_and_one_replica_and_no_drain() {
+    let mut shop = version("shop");
+    shop.spec.liveness_path = Some("/alive".to_owned());
+    shop.spec.replicas = 1;
+    let settings = Settings {
+        drain: Duration::ZERO,
+        ..Settings::new("main")
+    };
+    insta::assert_snapshot!(golden(&wanted(Environment::Test, vec![shop]), &settings));
+}
+
+#[test]
+fn the_author_may_set_port_and_nothing_else_of_ours() {
+    let mut shop = version("shop");
+    for name in ["PORT", "HOPS_ENV"] {
+        shop.spec.env.insert(name.to_owned(), "mine".to_owned());
+    }
+    let env = env_of(shop);
+    assert_eq!(env["PORT"], "mine");
+    assert_eq!(env["HOPS_ENV"], "test");
+}
+
+#[test]
+fn dollars_are_the_authors_own() {
+    let mut shop = version("shop");
+    shop.spec
+        .env
+        .insert("PRICE".to_owned(), "$(PORT) $$ $".to_owned());
+    assert_eq!(env_of(shop)["PRICE"], "$$(PORT) $$$$ $$");
+}
+
+#[test]
+fn pods_are_replaced_for_their_content_and_nothing_else() {
+    let first = label_of(version("shop"));
+    assert_eq!(first.len(), 10);
+
+    let same: [fn(&mut Version); 3] = [
+        |v| v.spec.replicas = 7,
+        |v| v.spec.hosts.clear(),
+        |v| v.spec.service_names.push("other".to_owned()),
+    ];
+    for change in same {
+        let mut changed = version("shop");
+        change(&mut changed);
+        assert_eq!(label_of(changed), first);
+    }
+
+    let other: [fn(&mut Version); 4] = [
+        |v| v.image.push('0'),
+        |v| v.spec.port = 8080,
+        |v| v.spec.readiness_path = "/".to_owned(),
+        |v| v.spec.env.clear(),
+    ];
+    for change in other {
+        let mut changed = version("shop");
+        change(&mut changed);
+        assert_ne!(label_of(changed), first);
+    }
+}
+
+#[test]
+fn selectors_name_what_never_changes() {
+    let deployment = objects(version("shop")).deployments.remove(0);
+    let selector = deployment.spec.unwrap().selector.match_labels.unwrap();
+    let keys: Vec<&str> = selector.keys().map(String::as_str).collect();
+    assert_eq!(keys, [labels::APP, labels::APPLING, labels::ENVIRONMENT]);
+}
