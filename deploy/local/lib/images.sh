@@ -1,85 +1,108 @@
-# Base images, made from what Debian has and pushed to the local registry under the names
-# that people write in a Dockerfile.
+# Base images, made from what Debian has and put into the local registry under the names
+# that people write in a Dockerfile. Each is a folder in images/.
 # shellcheck shell=bash
 
-# image NAME:TAG FOLDER: builds FOLDER/Dockerfile and pushes it, unless the registry has what
-# the very same files made.
+# folder | names in the registry | files that its Dockerfile needs beside its folder | built on
+images() {
+  cat <<LIST
+busybox    | library/busybox:latest | /bin/busybox |
+pause      | hops/pause:1 | /bin/busybox |
+dockerfile | docker/dockerfile:1 docker/dockerfile:1.4 | $BIN/dockerfile-frontend |
+debian     | library/debian:bookworm-slim library/debian:bookworm library/debian:12-slim | $CACHE/images/debian-bookworm.tar |
+nginx      | library/nginx:latest library/nginx:stable library/nginx:1.22 | | debian
+python     | library/python:3.11-slim library/python:3.11-slim-bookworm library/python:3.11 | | debian
+node       | library/node:20-slim library/node:18-slim | | debian
+LIST
+}
+# shellcheck disable=SC2034
+SMALL_IMAGES=(busybox pause dockerfile)
+# shellcheck disable=SC2034
+BIG_IMAGES=(debian nginx python node)
+
+image_field() { images | awk -F'|' -v name="$1" -v n="$2" '{gsub(/ /, "", $1)} $1 == name {gsub(/^ +| +$/, "", $n); print $n}'; }
+
+# What an image is made of; it is made again when this changes.
+image_key() {
+  local base
+  base=$(image_field "$1" 4)
+  {
+    (cd "$LOCAL/images/$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum)
+    image_field "$1" 2
+    # shellcheck disable=SC2046
+    sha256sum $(image_field "$1" 3) </dev/null
+    [ -z "$base" ] || image_key "$base"
+  } | sha256sum | cut -c1-16
+}
+
+# image NAME: makes and pushes it, unless the registry holds what the same files made.
 image() {
-  local name=$1 folder=$2 digest stamp
-  digest=$( (cd "$folder" && find . -type l -printf '%p %l\n' -o -type f -print0 | sort -z | xargs -0 sha256sum; find . -printf '%p %m %l\n' | sort) | sha256sum)
-  image_as "$name" "$folder" "$digest"
-}
-
-# The same, for a caller who knows a digest of what goes in.
-image_as() {
-  local name=$1 folder=$2 digest=$3 stamp=$STATE/images/${1//[\/:]/_}
+  local key stamp=$STATE/images/$1 names name file
+  if [ "$1" = debian ]; then make_debian_root; fi
+  key=$(image_key "$1")
+  names=$(image_field "$1" 2)
+  if [ "$(cat "$stamp" 2>/dev/null)" = "$key" ] && in_registry "${names%% *}"; then return; fi
+  IMAGES_WORK=$(mktemp -d "$STATE/images.XXXXXX")
+  cp -R "$LOCAL/images/$1/." "$IMAGES_WORK" || return
+  for file in $(image_field "$1" 3); do
+    cp -L "$file" "$IMAGES_WORK/" || return
+  done
+  if [ "$1" = debian ]; then mv "$IMAGES_WORK/debian-bookworm.tar" "$IMAGES_WORK/rootfs.tar"; fi
+  for name in $names; do
+    "$BIN/buildctl" --addr "unix://$BUILDKIT_SOCKET" build --progress plain \
+      --frontend dockerfile.v0 --local context="$IMAGES_WORK" --local dockerfile="$IMAGES_WORK" \
+      --output "type=image,name=$REGISTRY/$name,push=true,registry.insecure=$REGISTRY_INSECURE" || return
+  done
+  rm -rf "$IMAGES_WORK"
   mkdir -p "$STATE/images"
-  if [ "$(cat "$stamp" 2>/dev/null)" = "$digest" ] && in_registry "$name"; then return; fi
-  "$BIN/buildctl" --addr "unix://$BUILDKIT_SOCKET" build --progress plain \
-    --frontend dockerfile.v0 --local context="$folder" --local dockerfile="$folder" \
-    --output "type=image,name=$REGISTRY/$name,push=true,registry.insecure=$REGISTRY_INSECURE" \
-    >"$LOG/images.log" 2>&1 9>&- </dev/null || die "making the image $name failed" "see $LOG/images.log"
-  printf '%s' "$digest" >"$stamp"
+  printf '%s' "$key" >"$stamp"
 }
 
+# Any of the kinds of manifest that the registry may hold under this name.
 in_registry() {
-  http -I -H 'Accept: application/vnd.oci.image.manifest.v1+json,application/vnd.docker.distribution.manifest.v2+json,application/vnd.oci.image.index.v1+json' \
-    "http://$REGISTRY/v2/${1%:*}/manifests/${1##*:}"
+  http -I -H 'Accept: application/vnd.oci.image.manifest.v1+json' -H 'Accept: application/vnd.oci.image.index.v1+json' \
+    -H 'Accept: application/vnd.docker.distribution.manifest.v2+json' "http://$REGISTRY/v2/${1%:*}/manifests/${1##*:}"
 }
 
 make_small_images() {
-  local work
-  work=$(mktemp -d "$STATE/images.XXXXXX")
-  busybox_image "$work/busybox"
-  pause_image "$work/pause"
-  frontend_image "$work/frontend"
-  rm -rf "$work"
-}
-
-busybox_image() {
-  local applet root=$1/root
-  mkdir -p "$root"/{bin,dev,etc,home,root,tmp,usr/bin,var/www,var/spool/mail}
-  chmod 1777 "$root/tmp"
-  cp /bin/busybox "$root/bin/busybox"
-  for applet in $(/bin/busybox --list); do
-    [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
+  local name
+  for name in "${SMALL_IMAGES[@]}"; do
+    image "$name" >"$LOG/image-$name.log" 2>&1 </dev/null || die "making the image $name failed" "see $LOG/image-$name.log"
   done
-  ln -s ../../bin/env "$root/usr/bin/env"
-  printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'daemon:x:1:1:daemon:/usr/sbin:/bin/false' \
-    'www-data:x:33:33:www-data:/var/www:/bin/false' 'nobody:x:65534:65534:nobody:/home:/bin/false' >"$root/etc/passwd"
-  printf '%s\n' 'root:x:0:' 'daemon:x:1:' 'www-data:x:33:' 'nobody:x:65534:' >"$root/etc/group"
-  cat >"$1/Dockerfile" <<'DOCKERFILE'
-FROM scratch
-COPY root/ /
-CMD ["sh"]
-DOCKERFILE
-  image library/busybox:latest "$1"
 }
 
-# What holds a pod's namespaces open: it only has to stay.
-pause_image() {
-  mkdir -p "$1"
-  cp /bin/busybox "$1/busybox"
-  cat >"$1/Dockerfile" <<'DOCKERFILE'
-FROM scratch
-COPY busybox /bin/busybox
-USER 65535:65535
-ENTRYPOINT ["/bin/busybox", "tail", "-f", "/dev/null"]
-DOCKERFILE
-  image hops/pause:1 "$1"
+# From this machine's own mirror. Kept in the cache, so that `reset` does not cost it.
+make_debian_root() {
+  local tar=$CACHE/images/debian-bookworm.tar root
+  [ ! -s "$tar" ] || return 0
+  mkdir -p "$CACHE/images"
+  root=$(mktemp -d "$CACHE/images/root.XXXXXX")
+  debootstrap --variant=minbase bookworm "$root/fs" "$(debian_mirror)" || { rm -rf "$root"; return 1; }
+  slim_down "$root/fs"
+  tar --numeric-owner --sort=name -C "$root/fs" -cf "$tar.new" .
+  rm -rf "$root"
+  mv "$tar.new" "$tar"
 }
 
-# Answers for `# syntax=docker/dockerfile:1`: the very frontend that buildkitd has built in.
-frontend_image() {
-  local tag
-  mkdir -p "$1"
-  cp "$BIN/dockerfile-frontend" "$1/"
-  cat >"$1/Dockerfile" <<'DOCKERFILE'
-FROM scratch
-LABEL moby.buildkit.frontend.network.none="true"
-LABEL moby.buildkit.frontend.caps="moby.buildkit.frontend.inputs,moby.buildkit.frontend.subrequests,moby.buildkit.frontend.contexts"
-COPY dockerfile-frontend /bin/dockerfile-frontend
-ENTRYPOINT ["/bin/dockerfile-frontend"]
-DOCKERFILE
-  for tag in 1 1.4; do image "docker/dockerfile:$tag" "$1"; done
+# What Docker Hub's -slim leaves out, and the settings that keep it out.
+slim_down() {
+  local mirror
+  mirror=$(debian_mirror)
+  printf '%s\n' "deb $mirror bookworm main" "deb $mirror bookworm-updates main" \
+    "deb ${mirror%/debian*}/debian-security bookworm-security main" >"$1/etc/apt/sources.list"
+  printf '%s\n' 'path-exclude /usr/share/doc/*' 'path-exclude /usr/share/man/*' 'path-exclude /usr/share/info/*' \
+    'path-exclude /usr/share/locale/*' 'path-include /usr/share/doc/*/copyright' >"$1/etc/dpkg/dpkg.cfg.d/slim"
+  printf '%s\n' 'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin || true"; };' \
+    'Acquire::Languages "none";' >"$1/etc/apt/apt.conf.d/slim"
+  printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
+  chmod 0755 "$1/usr/sbin/policy-rc.d"
+  find "$1/usr/share/doc" -type f ! -name copyright -delete
+  rm -rf "$1"/usr/share/{man,info,locale}/* "$1"/var/cache/apt/* "$1"/var/lib/apt/lists/* "$1"/var/log/*.log "$1"/var/log/apt "${1:?}"/dev/* \
+    "$1/etc/resolv.conf" "$1/etc/hostname"
+}
+
+debian_mirror() {
+  local mirror
+  mirror=$(sed -nE 's/^URIs: *([^ ]*).*/\1/p; s/^deb (\[[^]]*\] )?([^ ]*) bookworm main.*/\2/p' \
+    /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null | grep -m 1 '/debian/*$' || true)
+  printf '%s' "${mirror:-http://deb.debian.org/debian}"
 }

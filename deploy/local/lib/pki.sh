@@ -13,7 +13,7 @@ make_pki() {
     echo $PKI_GENERATION >"$pki.new/generation"
     mv "$pki.new" "$pki"
   fi
-  mkdir -p -m 0700 "$STATE/kubeconfigs"
+  install -d -m 0700 "$STATE/kubeconfigs"
   kubeconfig admin | write_if_changed "$ADMIN_KUBECONFIG" 0600
   local part
   for part in kubelet kube-controller-manager kube-scheduler kube-proxy coredns traefik; do
