@@ -5,25 +5,35 @@ use crate::api::LogLine;
 use super::harmless;
 use super::style::{ADVICE, FAINT, STRONG, paint};
 
-/// One line: the platform's own steps stand out, others say where they come from.
+/// One line: the platform's own steps stand out, others say where they come from. A text of several
+/// lines stays so.
 pub fn shown(line: &LogLine, timestamps: bool) -> String {
-    let text = harmless::log_line(&line.text);
     let at = match timestamps {
         true => format!("{} ", paint(FAINT, line.at.strftime("%Y-%m-%dT%H:%M:%SZ"))),
         false => String::new(),
     };
+    let texts = line.text.trim_end_matches(['\r', '\n']).split('\n');
+    let shown: Vec<String> = texts
+        .map(|text| at.clone() + &one(line, &harmless::log_line(text)))
+        .collect();
+    shown.join("\n")
+}
+
+fn one(line: &LogLine, text: &str) -> String {
     if line.source == "release" {
-        let about = line.appling.as_ref().map(|appling| format!("{appling}: "));
-        let step = format!("==> {}{text}", about.unwrap_or_default());
-        return format!("{at}{}", paint(STRONG, step));
+        // What is set in explains the step before it.
+        return match text.starts_with([' ', '\t']) {
+            true => text.to_owned(),
+            false => paint(STRONG, format!("==> {text}")).to_string(),
+        };
     }
     let appling = line.appling.as_ref().map(ToString::to_string);
     match line.pod.as_deref().or(appling.as_deref()) {
-        Some(origin) => format!(
-            "{at}{} {text}",
-            paint(ADVICE, format!("{} |", harmless::text(origin)))
-        ),
-        None => format!("{at}{text}"),
+        Some(origin) => {
+            let origin = format!("{} |", harmless::text(origin));
+            format!("{} {text}", paint(ADVICE, origin))
+        }
+        None => text.to_owned(),
     }
 }
 
@@ -49,8 +59,13 @@ mod tests {
     fn each_source_has_its_form() {
         let step = line("release", None, None, "reads iterapp.toml");
         assert_eq!(plain(&step, false), "==> reads iterapp.toml");
-        let step = line("release", Some("api"), None, "is live");
-        assert_eq!(plain(&step, false), "==> api: is live");
+        let step = line(
+            "release",
+            Some("api"),
+            None,
+            "[api] failed: it exits\n    boom\n",
+        );
+        assert_eq!(plain(&step, false), "==> [api] failed: it exits\n    boom");
         let build = line("build", Some("api"), None, "#5 RUN make");
         assert_eq!(plain(&build, false), "api | #5 RUN make");
         let pod = line("pod", Some("api"), Some("api-5f-x"), "GET /");

@@ -152,7 +152,7 @@ impl Logs {
         let wanted: VecDeque<&LogLine> = lines.iter().filter(|line| self.wants(line)).collect();
         let left_out = self
             .tail
-            .map_or(0, |tail| wanted.len().saturating_sub(tail));
+            .map_or(0, |tail| wanted.len().saturating_sub(tail as usize));
         wanted
             .iter()
             .skip(left_out)

@@ -13,7 +13,7 @@ use super::ui::{Ui, harmless_lines};
 
 /// The first digits of a commit, as many as people compare.
 pub fn short(commit: &str) -> String {
-    harmless::text(commit).chars().take(7).collect()
+    harmless::text(commit).chars().take(8).collect()
 }
 
 /// `release 12 of hello to test: main (abc1234)`.
@@ -48,7 +48,7 @@ pub fn ended(ui: &mut Ui, release: &Release) -> Result<(), Failure> {
         ui.line("")?;
         ui.text(&applings(release).render())?;
     }
-    reasons(ui, release)
+    reasons(ui, release, "")
 }
 
 /// Why a release, or some of its applings, did not become live; each line behind `indent`.

@@ -110,7 +110,7 @@ async fn deploy_says_how_to_follow_in_both_spellings() {
         assert_eq!(said.exit, 0, "{said:?}");
         assert_eq!(
             said.out,
-            "release 12 of hello to snap3: feature (0123456)\n"
+            "release 12 of hello to snap3: feature (01234567)\n"
         );
         assert_eq!(said.err, "hint: hops logs -a hello --release 12 --follow\n");
     }

@@ -28,7 +28,7 @@ async fn a_release_that_becomes_live_is_exit_0_with_its_addresses() {
     assert_eq!(said.exit, 0, "{said:?}");
     assert_eq!(
         said.out,
-        "release 12 of hello to test: main (0123456)\n\n\
+        "release 12 of hello to test: main (01234567)\n\n\
          APPLING  STATE  ADDRESS\n\
          web      live   http://web.hello.test.localhost:8081/\n"
     );
