@@ -142,6 +142,8 @@ codes! {
     DuplicateKey = "E0106",
     /// An appling's folder has no Dockerfile.
     DockerfileMissing = "E0107",
+    /// The file has more problems than are told.
+    TooManyProblems = "E0108",
 
     /// No such key exists.
     UnknownKey = "E0201",

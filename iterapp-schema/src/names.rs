@@ -203,6 +203,11 @@ fn dns_label(text: &str, max: usize) -> Result<String, NameError> {
 fn mended(text: &str) -> Option<String> {
     let hyphenated: String = text
         .to_lowercase()
+        .replace(['å', 'à', 'á', 'ä'], "a")
+        .replace('æ', "ae")
+        .replace(['ø', 'ö'], "o")
+        .replace(['é', 'è', 'ë'], "e")
+        .replace('ü', "u")
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
         .collect();
@@ -222,8 +227,13 @@ fn mended(text: &str) -> Option<String> {
     AppName::parse(short).ok().map(|name| name.0)
 }
 
+/// A text in quotes, cut as below.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("{:?}", shortened(text))
+}
+
 /// At most the first 60 characters, for messages.
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

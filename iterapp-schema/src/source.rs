@@ -12,6 +12,24 @@ pub trait Repository {
     fn is_dir(&self, path: &str) -> bool;
 }
 
+/// Files in memory, for tests and for texts that are not saved yet.
+impl Repository for BTreeMap<String, Vec<u8>> {
+    fn read(&self, path: &str) -> Option<Vec<u8>> {
+        self.get(path).cloned()
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        self.contains_key(path)
+    }
+
+    fn is_dir(&self, path: &str) -> bool {
+        self.keys().any(|file| {
+            file.strip_prefix(path)
+                .is_some_and(|rest| rest.starts_with('/'))
+        })
+    }
+}
+
 /// The texts of the files that were read, by path; diagnostics point into them.
 ///
 /// A byte order mark is left out, so that the first key stands in column 1.

@@ -1,0 +1,187 @@
+//! From a repository to a model: the files are read one after the other, and then compared.
+
+use crate::appling_file::ApplingFile;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::file::File;
+use crate::iterapp::{Appling, Iterapp};
+use crate::names::{AppName, ApplingName};
+use crate::root_file::{Applings, Folder, RootFile};
+use crate::source::{Repository, Sources};
+use crate::structure::{self, Role};
+use crate::{across, folder, parse};
+
+/// The name of the root's file and of every appling's.
+pub const FILE_NAME: &str = "iterapp.toml";
+
+/// What became of reading an app's files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assembled {
+    /// What the files ask for; nothing when any of them has an error.
+    pub iterapp: Option<Iterapp>,
+    /// All problems of all files: the root's first, then the applings' as listed, each by position.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The texts that were read.
+    pub sources: Sources,
+}
+
+/// Reads the root's `iterapp.toml` and then every appling's. Never panics, whatever they contain.
+#[must_use]
+pub fn assemble(app: &AppName, repository: &dyn Repository) -> Assembled {
+    let mut reading = Reading::of(repository);
+    let iterapp = reading.app(app);
+    reading.finish(iterapp)
+}
+
+/// An appling as its file tells it, with its place in the repository.
+pub struct Found {
+    /// The path of its file.
+    pub file: String,
+    /// Its entry in the root file, if it is listed there.
+    pub entry: Option<Folder>,
+    pub name: ApplingName,
+    pub folder: String,
+    pub dockerfile: String,
+    pub contents: ApplingFile,
+}
+
+/// The problems and texts of the files read so far.
+pub struct Reading<'r> {
+    pub repository: &'r dyn Repository,
+    problems: Vec<Diagnostic>,
+    sources: Sources,
+    /// In the order of reading, which is the order of the problems.
+    files: Vec<String>,
+}
+
+impl<'r> Reading<'r> {
+    fn of(repository: &'r dyn Repository) -> Self {
+        let files = vec![FILE_NAME.to_owned()];
+        Self {
+            repository,
+            problems: Vec::new(),
+            sources: Sources::default(),
+            files,
+        }
+    }
+
+    fn app(&mut self, app: &AppName) -> Option<Iterapp> {
+        let (root, mut root_appling) = self.root_file()?;
+        let only = ApplingName::from(app);
+        let applings: Vec<Found> = match root.applings {
+            Applings::Unclear => return None,
+            Applings::Root => folder::root(self, None, root_appling?, only)
+                .into_iter()
+                .collect(),
+            Applings::Listed(entries) => {
+                let read = |entry: Folder| match root_appling.take_if(|_| entry.path.is_empty()) {
+                    Some(contents) => folder::root(self, Some(entry), contents, only.clone()),
+                    None => folder::listed(self, entry),
+                };
+                entries.into_iter().filter_map(read).collect()
+            }
+        };
+        self.problems.extend(across::check(app, &applings));
+        let applings = applings.into_iter().map(Appling::from).collect();
+        Some(Iterapp {
+            default_environment: root.default_environment,
+            applings,
+        })
+    }
+
+    /// The root file, and what it says about the root as an appling, if it is one.
+    fn root_file(&mut self) -> Option<(RootFile, Option<ApplingFile>)> {
+        self.read(FILE_NAME, folder::missing_root, |table, file| {
+            let root = RootFile::read(table, file);
+            let role = if root.is_appling() {
+                Role::Both
+            } else {
+                Role::Root
+            };
+            structure::check(table, role, file);
+            let appling = (role == Role::Both).then(|| ApplingFile::read(table, file));
+            (root, appling)
+        })
+    }
+
+    /// Reads a file, if it is there and is text, and keeps its problems and its text.
+    pub fn read<T>(
+        &mut self,
+        path: &str,
+        missing: impl FnOnce() -> Diagnostic,
+        contents: impl FnOnce(&parse::Table, &mut File) -> T,
+    ) -> Option<T> {
+        let Some(bytes) = self.repository.read(path) else {
+            self.report(missing());
+            return None;
+        };
+        self.files.push(path.to_owned());
+        let text = parse::text(path, bytes)
+            .map_err(|problem| self.report(problem))
+            .ok()?;
+        let (table, syntax) = parse::table(path, &text);
+        let mut file = File::new(path, &text, syntax);
+        let contents = contents(&table, &mut file);
+        self.problems.extend(file.into_problems());
+        self.sources.insert(path, text.as_str());
+        Some(contents)
+    }
+
+    /// Notes a problem.
+    pub fn report(&mut self, problem: Diagnostic) {
+        self.problems.push(problem);
+    }
+
+    fn finish(mut self, iterapp: Option<Iterapp>) -> Assembled {
+        let order = |file: &str| self.files.iter().position(|known| known == file);
+        self.problems.sort_by_key(|problem| {
+            let start = problem.span.as_ref().map(|span| span.start);
+            (order(&problem.file), start)
+        });
+        let failed = self.problems.iter().any(Diagnostic::is_error);
+        let iterapp = iterapp.filter(|_| !failed);
+        Assembled {
+            iterapp,
+            diagnostics: self.problems,
+            sources: self.sources,
+        }
+    }
+}
+
+impl From<Found> for Appling {
+    fn from(found: Found) -> Self {
+        let Found {
+            file: _,
+            entry: _,
+            name,
+            folder,
+            dockerfile,
+            contents,
+        } = found;
+        let ApplingFile {
+            name: _,
+            port,
+            readiness_path,
+            liveness_path,
+            replicas,
+            domains,
+            env,
+        } = contents;
+        let domains = domains.into_iter().map(|(domain, _)| domain).collect();
+        Self {
+            name,
+            folder,
+            dockerfile,
+            port,
+            readiness_path,
+            liveness_path,
+            replicas,
+            domains,
+            env,
+        }
+    }
+}
+
+/// The problem of a code, for the places that have no file at hand.
+pub fn in_root(code: Code, entry: Option<&Folder>, message: String) -> Diagnostic {
+    Diagnostic::new(code, FILE_NAME, message).at(entry.map(|entry| entry.span.clone()))
+}

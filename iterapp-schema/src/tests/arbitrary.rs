@@ -1,0 +1,132 @@
+//! Nothing that a repository can contain makes the crate panic.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use crate::{AppName, assemble, render};
+
+/// Assembles and renders, which looks at every span.
+fn survive(root: &[u8], appling: &[u8]) {
+    let files = [("iterapp.toml", root), ("a/iterapp.toml", appling)];
+    let repository: BTreeMap<_, _> = files
+        .iter()
+        .map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec()))
+        .collect();
+    let assembled = assemble(&AppName::parse("shop").unwrap(), &repository);
+    let failed = assembled
+        .diagnostics
+        .iter()
+        .any(crate::Diagnostic::is_error);
+    assert_eq!(assembled.iterapp.is_none(), failed);
+    let lines = render::plain(&assembled.diagnostics, &assembled.sources);
+    assert_eq!(lines.lines().count(), assembled.diagnostics.len());
+    for colour in [false, true] {
+        let told = render::human(&assembled.diagnostics, &assembled.sources, colour);
+        assert_eq!(told.is_empty(), assembled.diagnostics.is_empty());
+    }
+}
+
+/// Texts of what such files are made of, in any order.
+fn almost_toml() -> impl Strategy<Value = String> {
+    let pieces = [
+        "applings",
+        "port",
+        "replicas",
+        "domains",
+        "env",
+        "common",
+        "prod",
+        "postgres",
+        "ingress",
+        "disable",
+        "encrypted",
+        "HOPS_X",
+        "health_path",
+        "readiness_path",
+        "name",
+        "[",
+        "]",
+        "[[",
+        "]]",
+        "{",
+        "}",
+        "=",
+        " = ",
+        ".",
+        ",",
+        "\n",
+        "\r\n",
+        "\"",
+        "'",
+        "\"\"\"",
+        "\"a\"",
+        "\"../b\"",
+        "'a'",
+        "\"*.a.no\"",
+        "\"/x y\"",
+        "1",
+        "-1",
+        "99999999999999999999",
+        "1.5",
+        "0x",
+        "true",
+        "2024-01-01",
+        "#",
+        "å",
+        "👩‍💻",
+        "\u{feff}",
+        "\0",
+        "\u{1b}[31m",
+        " ",
+        "\\u0000",
+    ];
+    prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..60)
+        .prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+
+    #[test]
+    fn bytes(root: Vec<u8>, appling: Vec<u8>) {
+        survive(&root, &appling);
+    }
+
+    #[test]
+    fn text(root: String, appling: String) {
+        survive(root.as_bytes(), appling.as_bytes());
+    }
+
+    #[test]
+    fn pieces_of_toml(root in almost_toml(), appling in almost_toml()) {
+        survive(root.as_bytes(), appling.as_bytes());
+        survive(format!("applings = ['a']\n{root}").as_bytes(), appling.as_bytes());
+    }
+
+    #[test]
+    fn names(text: String) {
+        if let Err(error) = AppName::parse(&text) {
+            let hint = error.hint();
+            prop_assert!(!hint.is_empty());
+        }
+    }
+}
+
+#[test]
+fn deep_and_repetitive_files() {
+    let deep = "[".repeat(30_000);
+    let dotted = format!("{} = 1", vec!["a"; 20_000].join("."));
+    let tables = "[a]\n".repeat(15_000);
+    let keys: String = (0..5_000).map(|n| format!("k{n} = {n}\n")).collect();
+    for text in [
+        format!("a = {deep}"),
+        dotted,
+        tables,
+        keys,
+        "{".repeat(60_000),
+        "=\n".repeat(30_000),
+    ] {
+        survive(text.as_bytes(), b"");
+    }
+}

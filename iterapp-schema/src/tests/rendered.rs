@@ -1,0 +1,81 @@
+//! How problems are told.
+
+use super::{shop, told};
+use crate::render;
+
+const DOCKERFILES: [(&str, &str); 2] = [("web/Dockerfile", ""), ("api/Dockerfile", "")];
+
+#[test]
+fn all_problems_of_all_files_come_at_once_and_in_order() {
+    let files = [
+        (
+            "iterapp.toml",
+            "applings = ['web', 'api', 'gone']\ndefault_environment = 'production'\nprot = 1\n",
+        ),
+        (
+            "web/iterapp.toml",
+            "port = \"80\"\nreplicas = 1000\n\n[env.production]\nA = 1\n",
+        ),
+        (
+            "api/iterapp.toml",
+            "domains = ['https://a.no/x']\nreadiness_path = \"up\n[postgres]\nport = 80\n",
+        ),
+    ];
+    let assembled = shop(&[&files[..], &DOCKERFILES].concat());
+    assert!(assembled.iterapp.is_none());
+    insta::assert_snapshot!(
+        "plain",
+        render::plain(&assembled.diagnostics, &assembled.sources)
+    );
+    insta::assert_snapshot!(
+        "human",
+        render::human(&assembled.diagnostics, &assembled.sources, false)
+    );
+    insta::assert_snapshot!(
+        "colour",
+        render::human(&assembled.diagnostics, &assembled.sources, true)
+            .escape_debug()
+            .to_string()
+            .replace("\\n", "\n")
+    );
+    insta::assert_json_snapshot!("json", assembled.diagnostics);
+}
+
+#[test]
+fn suggestions_for_keys() {
+    let text = "health_path = 1\nscale = 1\nhosts = 1\nREDIS_URL = 'x'\nreadiness-path = 1\nservices = 1\nzebra = 1\nmemory = 1\ndatabase = 1\n[environment]\nA = 1\n[server]\nport = 80\n";
+    insta::assert_snapshot!(told(text));
+}
+
+#[test]
+fn suggestions_for_syntax() {
+    let texts = [
+        "readiness_path = /health",
+        "default_environment = prod",
+        "port: 80",
+        "port =",
+        "port = 80 90",
+        "domains = [\"a.no\" \"b.no\"]",
+        "[env.common\nA = 1",
+        "name = \"a",
+        "port = 08",
+        "a = \u{1}",
+        "port 80",
+    ];
+    insta::assert_snapshot!(
+        texts
+            .map(|text| format!(
+                "{text:?}\n    {}",
+                told(text).trim().replace('\n', "\n    ")
+            ))
+            .join("\n")
+    );
+}
+
+#[test]
+fn a_terminal_is_not_at_the_mercy_of_a_file() {
+    let assembled = super::one("\"\\u001b[31mred\" = 1\n\"\u{1b}]0;x\" = 1\n");
+    let shown = render::human(&assembled.diagnostics, &assembled.sources, false)
+        + &render::plain(&assembled.diagnostics, &assembled.sources);
+    assert!(!shown.contains('\u{1b}'), "{shown:?}");
+}
