@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::{PgPool, Postgres, Row, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Row, Transaction};
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -87,16 +87,12 @@ impl Work {
     }
 
     /// Makes a row due now and wakes the controllers.
-    pub async fn nudge<'e, E>(self, db: E, id: Uuid) -> sqlx::Result<()>
-    where
-        E: sqlx::Acquire<'e, Database = Postgres>,
-    {
-        let mut connection = db.acquire().await?;
+    pub async fn nudge(self, connection: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
         sqlx::query(self.statements().nudge)
             .bind(id)
             .execute(&mut *connection)
             .await?;
-        self.notify(&mut *connection).await
+        self.notify(connection).await
     }
 
     /// Wakes the controllers when the surrounding transaction commits.

@@ -1,1 +1,6 @@
-//! The integration binary.
+//! The one integration binary: every test runs against the real stack, in parallel with the
+//! others, each with apps of its own. Run it by `tests/run`.
+//!
+//! Tests name the acceptance rows they prove, as in `// Proves: H01 H05`.
+
+mod first;

@@ -1,7 +1,7 @@
 //! Log lines of releases and builds.
 
 use jiff::Timestamp;
-use sqlx::{FromRow, PgExecutor, PgPool};
+use sqlx::{Connection, FromRow, PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 /// One line as it is stored.
@@ -29,15 +29,12 @@ struct Row {
 ///
 /// # Errors
 /// When Postgres fails; then none of the lines is stored.
-pub async fn append<'e, E>(
-    db: E,
+pub async fn append(
+    connection: &mut PgConnection,
     stream: Uuid,
     appling: Option<&str>,
     lines: &[String],
-) -> sqlx::Result<()>
-where
-    E: sqlx::Acquire<'e, Database = sqlx::Postgres>,
-{
+) -> sqlx::Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
@@ -46,7 +43,7 @@ where
         .iter()
         .map(|line| line.replace('\0', "\u{fffd}"))
         .collect();
-    let mut tx = db.begin().await?;
+    let mut tx = connection.begin().await?;
     // Several steps may be told at once; numbers must not be taken twice, nor appear late.
     sqlx::query("select pg_advisory_xact_lock(hashtextextended($1::text, 0))")
         .bind(stream)

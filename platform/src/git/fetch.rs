@@ -44,30 +44,21 @@ pub async fn fetch(
     private: &[IpNet],
 ) -> anyhow::Result<Option<String>> {
     let remote = Remote::prepare(address, credentials, private).await?;
-    store
-        .locked(app, async {
-            let default = remote.default_branch().await?;
-            let mut command = remote.git([
-                "fetch",
-                "--prune",
-                "--no-tags",
-                "--force",
-                "--no-write-fetch-head",
-                "--no-auto-maintenance",
-            ]);
-            command.current_dir(store.path(app));
-            command.args([
-                "--",
-                &address.url,
-                "+refs/heads/*:refs/heads/*",
-                "+refs/tags/*:refs/tags/*",
-            ]);
-            output(command, FETCH_DEADLINE)
-                .await
-                .with_context(|| format!("fetching {}", address.url))?;
-            Ok(default)
-        })
-        .await
+    let _lock = store.lock(app).await?;
+    let default = remote.default_branch().await?;
+    let mut command = remote.git([
+        "fetch",
+        "--prune",
+        "--no-tags",
+        "--force",
+        "--no-write-fetch-head",
+        "--no-auto-maintenance",
+    ]);
+    command.current_dir(store.path(app)).args(["--", &address.url]);
+    command.args(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]);
+    let fetched = output(command, FETCH_DEADLINE).await;
+    fetched.with_context(|| format!("fetching {}", address.url))?;
+    Ok(default)
 }
 
 struct Remote<'a> {

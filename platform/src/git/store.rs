@@ -118,15 +118,12 @@ impl Store {
         .await
     }
 
-    /// Runs `work` while no other process of the platform changes the repository's refs by a fetch.
+    /// Waits until no other process of the platform changes the repository's refs by a fetch, and
+    /// keeps others from it until the lock is dropped.
     ///
     /// # Errors
-    /// Those of `work`, or when the other one does not end.
-    pub async fn locked<T>(
-        &self,
-        app: &AppName,
-        work: impl Future<Output = anyhow::Result<T>>,
-    ) -> anyhow::Result<T> {
+    /// When the other one does not end.
+    pub async fn lock(&self, app: &AppName) -> anyhow::Result<FetchLock> {
         let file = std::fs::File::create(self.path(app).join("hops.lock"))?;
         let deadline = Instant::now() + LOCK_DEADLINE;
         while file.try_lock().is_err() {
@@ -135,8 +132,13 @@ impl Store {
             }
             sleep(Duration::from_millis(50)).await;
         }
-        work.await
+        Ok(FetchLock { _file: file })
     }
+}
+
+/// Proof that no other fetch of the same repository goes on. A process that dies lets go of it.
+pub struct FetchLock {
+    _file: std::fs::File,
 }
 
 fn configure(path: &Path, hooks: &Path, max_pack_bytes: i64) -> anyhow::Result<()> {

@@ -112,7 +112,7 @@ async fn keep_log(
         if kept > MAX_LINES {
             lines.push(format!("the log is cut here: more than {MAX_LINES} lines"));
         }
-        db::log_lines::append(db, build.id, Some(build.appling.as_ref()), &lines).await?;
+        db::log_lines::append(&mut *db.acquire().await?, build.id, Some(build.appling.as_ref()), &lines).await?;
     }
     Ok(())
 }
@@ -125,8 +125,7 @@ async fn try_again(
 ) -> anyhow::Result<Next> {
     tracing::warn!(app = %build.app, appling = %build.appling, attempt = lease.attempts(), %error, "a build failed and is tried again");
     let line = format!("the builder is not well, trying again: {error}");
-    db::log_lines::append(
-        &platform.db,
+    db::log_lines::append(&mut *platform.db.acquire().await?,
         build.id,
         Some(build.appling.as_ref()),
         &[line],

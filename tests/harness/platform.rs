@@ -1,0 +1,297 @@
+//! A platform under test: processes of `hops-platform` with a database, an instance name and a
+//! data folder of their own.
+
+use std::{
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use uuid::Uuid;
+
+use crate::{App, Kube, setting};
+
+/// What a process of the platform does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Server and controller.
+    Serve,
+    /// The server alone.
+    Server,
+    /// A controller alone.
+    Controller,
+}
+
+impl Role {
+    fn command(self) -> &'static str {
+        match self {
+            Role::Serve => "serve",
+            Role::Server => "server",
+            Role::Controller => "controller",
+        }
+    }
+}
+
+/// How a platform under test differs from others.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The processes to start.
+    pub roles: Vec<Role>,
+    /// Seconds until a candidate that does not become ready is taken back.
+    pub rollout_deadline: u64,
+    /// More environment variables.
+    pub variables: Vec<(String, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            roles: vec![Role::Serve],
+            rollout_deadline: 60,
+            variables: Vec::new(),
+        }
+    }
+}
+
+/// A running platform. Its processes end with the thread that started it, or when dropped.
+pub struct Platform {
+    /// The API's address, without a slash at the end.
+    pub url: String,
+    /// The API's token.
+    pub token: String,
+    /// Address of its database.
+    pub database_url: String,
+    /// Its name in the label of its objects.
+    pub instance: String,
+    /// Where its processes write their logs.
+    pub log: PathBuf,
+    options: Options,
+    port: u16,
+    folder: tempfile::TempDir,
+    processes: Mutex<Vec<(Role, Child)>>,
+}
+
+impl Platform {
+    /// Starts a platform and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not start within half a minute; its log is shown then.
+    pub fn start(options: Options) -> Platform {
+        let id = Uuid::now_v7().simple().to_string();
+        let instance = format!("it-{}", &id[20..]);
+        let folder = tempfile::tempdir().expect("a folder for the platform");
+        let log = std::env::temp_dir().join(format!("hops-{instance}.log"));
+        let port = free_port();
+        let token = format!("token-{id}");
+        std::fs::write(folder.path().join("token"), &token).expect("writing the token");
+        let platform = Platform {
+            url: format!("http://127.0.0.1:{port}"),
+            token,
+            database_url: create_database(&instance),
+            instance,
+            log,
+            port,
+            folder,
+            processes: Mutex::default(),
+            options,
+        };
+        for role in platform.options.roles.clone() {
+            platform.spawn(role);
+        }
+        platform.wait_until_it_answers();
+        platform
+    }
+
+    /// Starts one more process.
+    ///
+    /// # Panics
+    /// When the program is not there.
+    pub fn spawn(&self, role: Role) {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .expect("opening the log");
+        let mut command = Command::new("setpriv");
+        // A test that is killed must not leave a platform behind.
+        command
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(setting("HOPS_PLATFORM_PROGRAM"))
+            .arg(role.command());
+        command
+            .env("DATABASE_URL", &self.database_url)
+            .env("HOPS_LISTEN", format!("127.0.0.1:{}", self.port))
+            .env("HOPS_PUBLIC_URL", &self.url)
+            .env("HOPS_DATA_DIR", self.folder.path())
+            .env("HOPS_TOKEN_FILE", self.folder.path().join("token"))
+            .env("HOPS_KEY_FILE", setting("HOPS_KEY_FILE"))
+            .env("HOPS_INSTANCE", &self.instance)
+            .env("HOPS_BUILDKIT", setting("BUILDKIT_HOST"))
+            .env("HOPS_REGISTRY", setting("HOPS_REGISTRY"))
+            .env("HOPS_REGISTRY_INSECURE", "true")
+            .env("HOPS_DOMAIN", "localhost")
+            .env("HOPS_INGRESS_URL", setting("HOPS_INGRESS_URL"))
+            .env("HOPS_FORGE_ALLOW_PRIVATE", "127.0.0.1/32")
+            .env(
+                "HOPS_ROLLOUT_DEADLINE",
+                self.options.rollout_deadline.to_string(),
+            )
+            .env("KUBECONFIG", setting("HOPS_PLATFORM_KUBECONFIG"))
+            .env("RUST_LOG", "info")
+            .envs(self.options.variables.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("the log twice"))
+            .stderr(log);
+        let child = command.spawn().expect("starting hops-platform");
+        self.processes
+            .lock()
+            .expect("the list of processes")
+            .push((role, child));
+    }
+
+    /// Ends the newest process of this role by signal 9; `false` when there is none.
+    ///
+    /// # Panics
+    /// When the process cannot be waited for.
+    pub fn kill(&self, role: Role) -> bool {
+        let mut processes = self.processes.lock().expect("the list of processes");
+        let Some(index) = processes.iter().rposition(|(other, _)| *other == role) else {
+            return false;
+        };
+        let (_, mut child) = processes.remove(index);
+        child.kill().expect("killing a process of ours");
+        child.wait().expect("waiting for a process of ours");
+        true
+    }
+
+    /// An app of a name that no other test uses, pushed to the platform.
+    pub async fn app(&self, prefix: &str) -> App<'_> {
+        App::create(self, &unique(prefix), None).await
+    }
+
+    /// An app with a forge.
+    pub async fn app_of(&self, prefix: &str, repository: &str) -> App<'_> {
+        App::create(self, &unique(prefix), Some(repository)).await
+    }
+
+    /// A pool on the platform's database.
+    ///
+    /// # Panics
+    /// When Postgres does not answer.
+    pub async fn database(&self) -> sqlx::PgPool {
+        sqlx::postgres::PgPoolOptions::new()
+            .max_connections(2)
+            .connect(&self.database_url)
+            .await
+            .expect("the platform's database")
+    }
+
+    fn wait_until_it_answers(&self) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            if !self
+                .options
+                .roles
+                .iter()
+                .any(|role| *role != Role::Controller)
+            {
+                return;
+            }
+            let log = || std::fs::read_to_string(&self.log).unwrap_or_default();
+            assert!(
+                Instant::now() < deadline,
+                "the platform does not start:\n{}",
+                log()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        for (_, child) in self
+            .processes
+            .lock()
+            .expect("the list of processes")
+            .iter_mut()
+        {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        Kube::delete_namespaces(&format!("hops.dev/instance={}", self.instance));
+    }
+}
+
+/// A name that no other test uses.
+pub(crate) fn unique(prefix: &str) -> String {
+    let id = Uuid::new_v4().simple().to_string();
+    format!("{prefix}-{}", &id[..5])
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its number").port()
+}
+
+/// A database of its own on the stack's Postgres.
+fn create_database(name: &str) -> String {
+    let (server, _) = setting("DATABASE_URL")
+        .rsplit_once('/')
+        .map(|(server, name)| (server.to_owned(), name.to_owned()))
+        .expect("DATABASE_URL");
+    let name = name.replace('-', "_");
+    let done = Command::new("psql")
+        .arg("--quiet")
+        .arg("--command")
+        .arg(format!("create database {name}"))
+        .env("PGDATABASE", "postgres")
+        .envs(pg_variables(&server))
+        .output()
+        .expect("psql");
+    assert!(
+        done.status.success(),
+        "creating a database: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    format!("{server}/{name}")
+}
+
+/// libpq's variables for `postgres://user:password@host:port`; a password is no process argument.
+fn pg_variables(server: &str) -> Vec<(&'static str, String)> {
+    let rest = server.trim_start_matches("postgres://");
+    let (user, address) = rest.rsplit_once('@').expect("user@host");
+    let (user, password) = user.split_once(':').unwrap_or((user, ""));
+    let (host, port) = address.split_once(':').unwrap_or((address, "5432"));
+    vec![
+        ("PGUSER", user.to_owned()),
+        ("PGPASSWORD", password.to_owned()),
+        ("PGHOST", host.to_owned()),
+        ("PGPORT", port.to_owned()),
+    ]
+}
+
+/// Deletes all that a platform knows of an app, so that nothing of it is healed any more.
+pub(crate) fn forget(platform: &Platform, app: &str) {
+    let (server, database) = platform
+        .database_url
+        .rsplit_once('/')
+        .expect("DATABASE_URL");
+    let statements = format!(
+        "delete from verdicts where release in (select id from releases where app = '{app}');
+         delete from releases where app = '{app}'; delete from builds where app = '{app}';
+         delete from pushes where app = '{app}'; delete from hosts where app = '{app}';
+         delete from environments where app = '{app}'; delete from apps where name = '{app}'"
+    );
+    // Tidying up; a test says nothing by it.
+    let _ = Command::new("psql")
+        .args(["--quiet", "--single-transaction", "--command", &statements])
+        .env("PGDATABASE", database)
+        .envs(pg_variables(server))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+}

@@ -1,0 +1,3 @@
+module hops.dev/tests/server
+
+go 1.26
