@@ -10,7 +10,7 @@ use tonic::{Status, transport::Channel};
 use crate::{
     BuildError, BuildEvent, BuildRequest, Daemon,
     daemon::Pool,
-    diagnose::{diagnose, diagnose_context, diagnose_session},
+    diagnose::{diagnose, diagnose_session},
     feed::Feed,
     memory::Memory,
     random_id,
@@ -87,10 +87,9 @@ impl Builder {
         let redactor = Redactor::of(&request);
         let mut feed = Feed::new(redactor.clone());
         let answer = run(daemon.channel, &session, &request, &mut feed, events).await;
-        match (answer, failure.get()) {
-            (Ok(answer), _) => built(answer, daemon.address),
-            (Err(_), Some(failure)) => Err(diagnose_context(failure.clone())),
-            (Err(status), None) => Err(diagnose(&status, &feed, &redactor)),
+        match answer {
+            Ok(answer) => built(answer, daemon.address),
+            Err(status) => Err(diagnose(&status, failure.get(), &feed, &redactor)),
         }
     }
 

@@ -67,6 +67,9 @@ pub enum ContextError {
 impl fmt::Display for ContextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            ContextError::NotFound(path) if path.is_empty() => {
+                f.write_str("there is no build context")
+            }
             ContextError::NotFound(path) => write!(f, "`{path}` is not in the build context"),
             ContextError::Refused(message) => f.write_str(message),
             ContextError::Failed(message) => {

@@ -12,11 +12,24 @@ use crate::{
     redact::Redactor,
 };
 
-/// A solve that failed.
-pub(crate) fn diagnose(status: &Status, feed: &Feed, redactor: &Redactor) -> BuildError {
+/// A solve that failed; `context` is why the context could not answer, if it could not.
+pub(crate) fn diagnose(
+    status: &Status,
+    context: Option<&ContextError>,
+    feed: &Feed,
+    redactor: &Redactor,
+) -> BuildError {
     let details = Details::of(status);
-    let message = redactor.text(status.message());
-    let fault = fault(status.code(), &message, &details);
+    let mut message = located(redactor.text(status.message()));
+    let fault = match context {
+        // The daemon's error would be about what it then did not find.
+        Some(ContextError::Refused(refusal)) => {
+            message.clone_from(refusal);
+            Fault::Author
+        }
+        Some(error) => return BuildError::unavailable(error.to_string()),
+        None => fault(status.code(), &message, &details),
+    };
     if let Fault::Platform { retryable } = fault {
         let message = redactor.text(&status_text(status));
         return BuildError::Platform(PlatformError { message, retryable });
@@ -31,14 +44,12 @@ pub(crate) fn diagnose(status: &Status, feed: &Feed, redactor: &Redactor) -> Bui
     }))
 }
 
-/// A build whose context could not answer.
-pub(crate) fn diagnose_context(error: ContextError) -> BuildError {
-    match error {
-        ContextError::Refused(message) => BuildError::Author(Box::new(AuthorError {
-            message,
-            ..AuthorError::default()
-        })),
-        error => BuildError::unavailable(error.to_string()),
+/// The frontend does not say where these are from, and they are from one file only.
+fn located(message: String) -> String {
+    let unlocated = ["illegal exclusion pattern", "syntax error in pattern"];
+    match unlocated.iter().any(|text| message.starts_with(text)) {
+        true => format!(".dockerignore: {message}"),
+        false => message,
     }
 }
 
@@ -80,7 +91,7 @@ const SURROUNDINGS: [&str; 21] = [
 ];
 
 /// What the Dockerfile frontend says of mistakes that it gives no place for.
-const MISTAKES: [&str; 8] = [
+const MISTAKES: [&str; 10] = [
     "failed to read dockerfile",
     "dockerfile parse error",
     "failed parsing ",
@@ -88,6 +99,8 @@ const MISTAKES: [&str; 8] = [
     "cannot be empty",
     "target stage ",
     "invalid reference format",
+    "illegal exclusion pattern",
+    "syntax error in pattern",
     "unknown operating system or architecture",
 ];
 

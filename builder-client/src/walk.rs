@@ -167,14 +167,16 @@ impl Filter {
         };
         if let Some(include) = &self.include {
             let (matched, info) = include.matches(path, &parent.included).map_err(refused)?;
-            if !matched && !(is_folder && include.may_match_below(path)) {
+            let may_hold_some = is_folder && include.may_match_below(path);
+            if !matched && !may_hold_some {
                 return Ok(None);
             }
             (verdict.selected, verdict.included) = (matched, info);
         }
         if let Some(exclude) = &self.exclude {
             let (matched, info) = exclude.matches(path, &parent.excluded).map_err(refused)?;
-            if matched && !(is_folder && exclude.may_except_below(path)) {
+            let may_hold_some = is_folder && exclude.may_except_below(path);
+            if matched && !may_hold_some {
                 return Ok(None);
             }
             (verdict.selected, verdict.excluded) = (verdict.selected && !matched, info);

@@ -12,8 +12,8 @@ use std::{
 };
 
 use builder_client::{
-    AuthorError, BuildError, BuildEvent, BuildRequest, Builder, Built, Context, Daemon, Folder,
-    PlatformError,
+    AuthorError, BuildError, BuildEvent, BuildRequest, Builder, Built, Context, ContextError,
+    Daemon, Entry, Folder, PlatformError,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -43,12 +43,29 @@ pub fn unique() -> String {
     format!("{nanos}{}", std::process::id())
 }
 
-/// A context on disk, made of lines as in `src/tree.rs`.
-pub struct Files(TempDir);
+/// A context on disk. It lasts as long as the last request for it.
+pub struct Files(Arc<Kept>);
+
+struct Kept {
+    dir: TempDir,
+    folder: Folder,
+}
+
+impl Context for Kept {
+    fn entries(&self, folder: &str) -> Result<Vec<Entry>, ContextError> {
+        self.folder.entries(folder)
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, ContextError> {
+        self.folder.read(path)
+    }
+}
 
 impl Files {
     pub fn new(dockerfile: &str) -> Files {
-        Files(TempDir::new().unwrap()).with("Dockerfile", dockerfile)
+        let dir = TempDir::new().unwrap();
+        let folder = Folder::new(dir.path());
+        Files(Arc::new(Kept { dir, folder })).with("Dockerfile", dockerfile)
     }
 
     pub fn with(self, path: &str, content: impl AsRef<[u8]>) -> Files {
@@ -76,11 +93,11 @@ impl Files {
     }
 
     pub fn request(&self) -> BuildRequest {
-        request(Arc::new(Folder::new(self.0.path())))
+        request(self.0.clone())
     }
 
     fn path(&self, path: &str) -> std::path::PathBuf {
-        let path = self.0.path().join(path);
+        let path = self.0.dir.path().join(path);
         fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).unwrap();
         path
     }
