@@ -2,7 +2,7 @@
 
 use crate::appling_file::ApplingFile;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::file::File;
+use crate::file::{Fault, File};
 use crate::iterapp::{Appling, Iterapp};
 use crate::names::{AppName, ApplingName};
 use crate::root_file::{Applings, Folder, RootFile};
@@ -115,9 +115,8 @@ impl<'r> Reading<'r> {
             return None;
         };
         self.files.push(path.to_owned());
-        let text = parse::text(path, bytes)
-            .map_err(|problem| self.report(problem))
-            .ok()?;
+        let unread = |fault: Fault| self.report(fault.in_file(path));
+        let text = parse::text(bytes).map_err(unread).ok()?;
         let (table, syntax) = parse::table(path, &text);
         let mut file = File::new(path, &text, syntax);
         let contents = contents(&table, &mut file);

@@ -27,6 +27,14 @@ impl Fault {
         self.hint = Some(hint.into());
         self
     }
+
+    /// As a problem of this file as a whole.
+    pub fn in_file(self, path: &str) -> Diagnostic {
+        Diagnostic {
+            hint: self.hint,
+            ..Diagnostic::new(self.code, path, self.message)
+        }
+    }
 }
 
 /// A file being read.
@@ -35,16 +43,21 @@ pub struct File<'t> {
     pub text: &'t str,
     problems: Vec<Diagnostic>,
     /// Lines that are not TOML. What the parser made of them says nothing about what was meant.
-    broken: Vec<Range<usize>>,
+    broken: Vec<RangeInclusive<usize>>,
 }
 
 impl<'t> File<'t> {
     /// A file whose text has these problems already.
     pub fn new(path: &'t str, text: &'t str, syntax: Vec<Diagnostic>) -> Self {
-        let spans = syntax.iter().filter_map(|problem| problem.span.clone());
-        let broken = spans
-            .map(|span| line_of(text, span.start).start..span.end)
-            .collect();
+        let lines = |problem: &Diagnostic| {
+            let span = problem.span.clone()?;
+            let line = line_of(text, span.start);
+            // A header without its `]` takes the next line for its name.
+            let header = problem.message.contains("unclosed table");
+            let next = line_of(text, line.end + usize::from(header));
+            Some(line.start..=next.end.max(span.end))
+        };
+        let broken = syntax.iter().filter_map(lines).collect();
         Self {
             path,
             text,
@@ -76,9 +89,7 @@ impl<'t> File<'t> {
         if self.broken.iter().any(|line| line.contains(&span.start)) {
             return;
         }
-        let mut problem = Diagnostic::new(fault.code, self.path, fault.message).at(span);
-        problem.hint = fault.hint;
-        self.problems.push(problem);
+        self.problems.push(fault.in_file(self.path).at(span));
     }
 
     /// The value that `check` makes of a text, or its fault at the text's place.
@@ -182,7 +193,7 @@ fn type_hint(expected: &str, found: &DeValue, written: &str) -> Option<String> {
                 only.get_ref().as_str()?
             ))
         }
-        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_)
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_)
             if expected == "a string" =>
         {
             Some(format!("put it in quotes: `\"{written}\"`"))

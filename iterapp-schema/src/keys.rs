@@ -78,3 +78,8 @@ pub const KEYS: &[Key] = &[
 pub fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
+
+/// Their names.
+pub fn names() -> Vec<&'static str> {
+    KEYS.iter().map(|key| key.name).collect()
+}

@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
 use crate::diagnostic::{Code, Diagnostic, Related};
+use crate::file::Fault;
 
 /// The largest file that is read.
 pub const MAX_FILE: usize = 64 * 1024;
@@ -21,39 +22,35 @@ pub type Table<'t> = DeTable<'t>;
 pub type Value<'t> = Spanned<DeValue<'t>>;
 
 /// The text of a file, without a byte order mark.
-pub fn text(file: &str, bytes: Vec<u8>) -> Result<String, Diagnostic> {
+pub fn text(bytes: Vec<u8>) -> Result<String, Fault> {
     if bytes.len() > MAX_FILE {
         let message = format!(
             "the file has {} bytes; at most {MAX_FILE} are read",
             bytes.len()
         );
         let hint = "it is meant for settings; data belongs in a file of the image";
-        return Err(Diagnostic::new(Code::FileTooLarge, file, message).hint(hint));
+        return Err(Fault::new(Code::FileTooLarge, message).hint(hint));
     }
-    let text = String::from_utf8(bytes).map_err(|error| not_utf8(file, &error.into_bytes()))?;
+    let text = String::from_utf8(bytes).map_err(|error| not_utf8(error.as_bytes()))?;
     Ok(match text.strip_prefix('\u{feff}') {
         Some(rest) => rest.to_owned(),
         None => text,
     })
 }
 
-fn not_utf8(file: &str, bytes: &[u8]) -> Diagnostic {
+fn not_utf8(bytes: &[u8]) -> Fault {
     let good = bytes
         .utf8_chunks()
         .next()
         .map_or(0, |chunk| chunk.valid().len());
     let line = bytes[..good].iter().filter(|byte| **byte == b'\n').count() + 1;
     let utf_16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
-    let what = if utf_16 {
-        "it looks like UTF-16"
-    } else {
-        "the first wrong byte is"
+    let what = match utf_16 {
+        true => "it looks like UTF-16".to_owned(),
+        false => format!("the first wrong byte is in line {line}"),
     };
-    let message = match utf_16 {
-        true => format!("the file is not UTF-8 text; {what}"),
-        false => format!("the file is not UTF-8 text; {what} in line {line}"),
-    };
-    Diagnostic::new(Code::NotUtf8, file, message).hint("save it in the encoding UTF-8")
+    Fault::new(Code::NotUtf8, format!("the file is not UTF-8 text: {what}"))
+        .hint("save it in the encoding UTF-8")
 }
 
 /// The table, as far as the text makes one, and what is wrong with the text.
@@ -91,11 +88,16 @@ fn syntax(file: &str, text: &str, keys: &Keys, error: &Error) -> Diagnostic {
     if let (true, Some(span)) = (error.message().starts_with("duplicate key"), &span) {
         return duplicate(file, text, keys, span.clone());
     }
-    let message = format!("this is not TOML: {}", error.message().replace('\n', "; "));
-    let problem = Diagnostic::new(Code::Syntax, file, message).at(span.clone());
-    match span.and_then(|span| syntax_hint(&text[line_of(text, span.start)])) {
-        Some(hint) => problem.hint(hint),
-        None => problem,
+    // Its guesses at what it expected lead astray where text lacks quotes, so they are left out there.
+    let told = error.message().replace('\n', "; ");
+    let told = told.trim_end_matches(", expected literal string");
+    let problem = Diagnostic::new(Code::Syntax, file, format!("this is not TOML: {told}"));
+    let hint = span
+        .as_ref()
+        .and_then(|span| syntax_hint(&text[line_of(text, span.start)]));
+    Diagnostic {
+        hint,
+        ..problem.at(span)
     }
 }
 
@@ -105,19 +107,23 @@ fn inside(text: &str, span: Range<usize>) -> Range<usize> {
     start..text.ceil_char_boundary(span.end.max(start))
 }
 
-/// What people write who think of another format.
+/// What people write who think of another format, or forget half of a pair.
 fn syntax_hint(line: &str) -> Option<String> {
     let line = line.trim();
-    let (key, value) = match line.split_once('=') {
-        Some((key, value)) => (key.trim(), value.trim()),
-        None => {
-            let (key, value) = line.split_once(':')?;
-            let is_key = key
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
-            return is_key.then(|| format!("TOML sets a key with `=`: `{key} = {}`", value.trim()));
-        }
+    if line.matches('"').count() % 2 == 1 {
+        return Some("close the text with a second `\"`".to_owned());
+    }
+    if line.starts_with('[') && !line.contains(']') {
+        return Some(format!("close the section's header: `{line}]`"));
+    }
+    let Some((key, value)) = line.split_once('=') else {
+        let (key, value) = line.split_once(':').or_else(|| line.split_once(' '))?;
+        let is_key = key
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+        return is_key.then(|| format!("TOML sets a key with `=`: `{key} = {}`", value.trim()));
     };
+    let (key, value) = (key.trim(), value.trim());
     if value.is_empty() {
         return Some(format!("give `{key}` a value, or remove the line"));
     }
@@ -161,10 +167,24 @@ impl Keys {
     /// The nearest key before this one that stands alike in its line (`[env.prod`, or `port`).
     fn first(&self, text: &str, again: &Range<usize>) -> Option<Range<usize>> {
         let lead = |span: &Range<usize>| text[line_of(text, span.start).start..span.end].trim();
-        let before = self.0.iter().rev().filter(|span| span.end <= again.start);
-        before
-            .into_iter()
-            .find(|span| lead(span) == lead(again))
-            .cloned()
+        let mut before = self.0.iter().rev().filter(|span| span.end <= again.start);
+        let key = before.find(|span| lead(span) == lead(again)).cloned();
+        key.or_else(|| first_header(text, lead(again), again.start))
     }
+}
+
+/// The first header that begins like this one. The table has kept the second alone.
+fn first_header(text: &str, lead: &str, before: usize) -> Option<Range<usize>> {
+    let name = lead
+        .rsplit(['[', '.'])
+        .next()
+        .filter(|_| lead.starts_with('['))?;
+    let line = |at: usize| text[..at].ends_with('\n') || at == 0;
+    let starts = text[..before].match_indices(lead).map(|(at, _)| at);
+    let found = starts
+        .filter(|at| text[at + lead.len()..].starts_with(']'))
+        .find(|at| line(*at));
+    found
+        .map(|at| at + lead.len() - name.len()..at + lead.len())
+        .filter(|span| span.end < before)
 }

@@ -65,7 +65,7 @@ fn unknown(name: &str, value: &Value, role: Role) -> Fault {
             .find_map(|key| keys::find(key.get_ref()))
             .filter(|key| key.name != "env")
     });
-    match (suggest::key(name, &names_for(role)), inside) {
+    match (suggest::key(name, &keys::names()), inside) {
         (Some(_), _) if name == "environment" && table.is_some() => {
             fault.hint("did you mean `[env.common]` or `[env.<environment>]`?")
         }

@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn keys_are_found_by_letters_and_by_meaning() {
-        let names: Vec<_> = keys::KEYS.iter().map(|key| key.name).collect();
+        let names = keys::names();
         for (text, meant) in [
             ("prot", Some("port")),
             ("readiness-path", Some("readiness_path")),
