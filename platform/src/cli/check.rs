@@ -124,6 +124,9 @@ fn tell(ui: &mut Ui, app: &AppName, assembled: &Assembled) -> Result<(), Failure
     for line in told.lines() {
         ui.line(harmless::log_line(line))?;
     }
+    if !diagnostics.is_empty() && iterapp.is_some() {
+        ui.line("")?;
+    }
     match iterapp {
         Some(iterapp) if errors(assembled) == 0 => fine(ui, app, iterapp),
         _ => Ok(()),
@@ -168,12 +171,11 @@ fn placed<'a>(diagnostic: &'a Diagnostic, assembled: &Assembled) -> Placed<'a> {
     }
 }
 
+/// The diagnostics have said everything.
 fn verdict(assembled: &Assembled) -> Result<(), Failure> {
-    match errors(assembled) {
-        0 if assembled.iterapp.is_some() => Ok(()),
-        0 => Err(Failure::failed("mistakes", "the files cannot be used")),
-        1 => Err(Failure::failed("mistakes", "one mistake")),
-        count => Err(Failure::failed("mistakes", format!("{count} mistakes"))),
+    match (errors(assembled), &assembled.iterapp) {
+        (0, Some(_)) => Ok(()),
+        _ => Err(Failure::failed("mistakes", "")),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::api::ApiError;
 
 use super::config::{Connection, Source};
 use super::failure::{Exit, Failure};
-use super::lines::Lines;
+use super::lines::{Lines, deepest};
 
 const CONNECT: Duration = Duration::from_secs(5);
 /// For most answers.
@@ -217,11 +217,8 @@ impl Client {
         if error.is_timeout() {
             return self.unanswered();
         }
-        // The error's own sentence only repeats the address.
-        match std::error::Error::source(error) {
-            Some(cause) => failure.caused_by(cause),
-            None => failure.caused_by(error),
-        }
+        // The errors above only repeat the address, or say that it is about connecting.
+        failure.cause(deepest(error))
     }
 
     /// It is not known whether the request was received.
@@ -247,7 +244,8 @@ pub fn shown(url: &Url) -> &str {
     url.as_str().trim_end_matches('/')
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether an address is this machine's own.
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),

@@ -1,7 +1,7 @@
 //! Following a log until its end, over broken connections and restarts of the platform.
 
-use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ use super::ui::Ui;
 const GIVE_UP: Duration = Duration::from_secs(300);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// So many lines are remembered, to tell none twice.
+const REMEMBERED: usize = 1_000_000;
 /// How far a pods' log is read back after a broken connection.
 const READ_BACK: &str = "1000";
 
@@ -64,7 +66,7 @@ impl<'a, T: FnMut(&mut Ui, &LogLine) -> Result<(), Failure>> Follower<'a, T> {
                     None,
                 )
                 .await;
-            let broke = self.endurable(told).await?;
+            let broke = self.endurable(told)?;
             let now = Ask {
                 path: &["releases", &id],
                 query: &[],
@@ -86,7 +88,7 @@ impl<'a, T: FnMut(&mut Ui, &LogLine) -> Result<(), Failure>> Follower<'a, T> {
                 }
                 Ok(_) => self.patience.reached(),
                 Err(failure) => {
-                    self.endurable(Err(failure)).await?;
+                    self.endurable(Err(failure))?;
                 }
             }
             self.patience.pause().await;
@@ -97,21 +99,17 @@ impl<'a, T: FnMut(&mut Ui, &LogLine) -> Result<(), Failure>> Follower<'a, T> {
     pub async fn pods(&mut self, path: &[&str], query: &[(&str, String)]) -> Result<(), Failure> {
         let started = self.ui.now();
         let told = self.stream(Ask { path, query }, None).await;
-        self.endurable(told).await?;
+        self.endurable(told)?;
         let others = query.iter().filter(|(name, _)| *name != "tail").cloned();
         let query: Vec<_> = others.chain([("tail", READ_BACK.to_owned())]).collect();
         loop {
             self.patience.pause().await;
-            let told = self
-                .stream(
-                    Ask {
-                        path,
-                        query: &query,
-                    },
-                    Some(started),
-                )
-                .await;
-            self.endurable(told).await?;
+            let ask = Ask {
+                path,
+                query: &query,
+            };
+            let told = self.stream(ask, Some(started)).await;
+            self.endurable(told)?;
         }
     }
 
@@ -131,7 +129,7 @@ impl<'a, T: FnMut(&mut Ui, &LogLine) -> Result<(), Failure>> Follower<'a, T> {
     }
 
     /// Whether the stream broke; failures that waiting will not mend are given back.
-    async fn endurable(&mut self, told: Result<(), Failure>) -> Result<bool, Failure> {
+    fn endurable(&mut self, told: Result<(), Failure>) -> Result<bool, Failure> {
         let Err(failure) = told else {
             return Ok(false);
         };
@@ -173,6 +171,8 @@ fn broken(broken: Broken) -> Failure {
 #[derive(Debug, Default)]
 struct Seen {
     told: HashMap<u64, u32>,
+    /// The same in the order of telling, to forget the oldest.
+    order: VecDeque<u64>,
     expected: HashMap<u64, u32>,
 }
 
@@ -197,7 +197,24 @@ impl Seen {
             return false;
         }
         *self.told.entry(key).or_default() += 1;
+        self.order.push_back(key);
+        self.forget_the_oldest();
         true
+    }
+
+    fn forget_the_oldest(&mut self) {
+        if self.order.len() <= REMEMBERED {
+            return;
+        }
+        let oldest = self.order.pop_front();
+        let Some((key, count)) = oldest.and_then(|key| Some((key, self.told.get_mut(&key)?)))
+        else {
+            return;
+        };
+        *count -= 1;
+        if *count == 0 {
+            self.told.remove(&key);
+        }
     }
 }
 

@@ -72,7 +72,7 @@ impl Lines {
 }
 
 /// The last of an error's causes, which says most about a connection.
-fn deepest(error: &dyn std::error::Error) -> String {
+pub fn deepest(error: &dyn std::error::Error) -> String {
     let mut deepest = error;
     while let Some(source) = deepest.source() {
         deepest = source;

@@ -8,7 +8,7 @@ use url::Url;
 use crate::api::App;
 
 use super::Context;
-use super::client::{Ask, Client, shown};
+use super::client::{Ask, Client, is_loopback, shown};
 use super::config::{self, Connection, Source};
 use super::failure::Failure;
 
@@ -48,6 +48,10 @@ impl Login {
             })
             .await?;
         config::save(&path, &url, &token)?;
+        if url.scheme() == "http" && !is_loopback(&url) {
+            let note = "this address is http: whoever listens on the way can read the token";
+            context.ui.note(note);
+        }
         for name in ["HOPS_URL", "HOPS_TOKEN"] {
             if (context.vars)(name).is_some_and(|value| !value.is_empty()) {
                 context

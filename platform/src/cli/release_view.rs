@@ -159,10 +159,18 @@ pub fn table(releases: &[Release], ui: &Ui) -> Table {
             release.cause.as_str().into(),
             time::ago(release.created_at, ui.now()).into(),
             took.unwrap_or_default().into(),
-            release.subject.as_str().into(),
+            subject(release).into(),
         ]);
     }
     table
+}
+
+/// What the commit is about, as far as a line has room for it.
+pub fn subject(release: &Release) -> String {
+    match release.subject.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &release.subject[..end]),
+        None => release.subject.clone(),
+    }
 }
 
 /// A commit shortened, a branch or a tag as it is.

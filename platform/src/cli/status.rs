@@ -9,7 +9,7 @@ use super::Context;
 use super::client::{Ask, Client};
 use super::failure::Failure;
 use super::harmless;
-use super::release_view::{reasons, short};
+use super::release_view::{reasons, short, short_reference, subject};
 use super::style::{BAD, FAINT, GOOD, STRONG, UNDERWAY, paint, release_state};
 use super::table::{Cell, Table};
 use super::target::AppArgument;
@@ -146,10 +146,10 @@ fn release_table(release: &Release, ui: &Ui) -> Table {
     table.row([
         release.number.to_string().into(),
         release_state(release),
-        super::release_view::short_reference(&release.reference).into(),
+        short_reference(&release.reference).into(),
         short(&release.commit).into(),
         time::ago(release.created_at, ui.now()).into(),
-        release.subject.as_str().into(),
+        subject(release).into(),
     ]);
     table
 }
