@@ -1,6 +1,6 @@
 //! The connection to Kubernetes: settings, deadlines and the one retry rule.
 
-use std::fmt;
+use std::fmt::{self, Debug};
 use std::time::Duration;
 
 use iterapp_schema::{AppName, Environment};
@@ -8,6 +8,7 @@ use k8s_openapi::NamespaceResourceScope;
 use kube::api::ListParams;
 use kube::{Api, Client, Config, Resource};
 use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
 
 use super::labels;
@@ -86,10 +87,7 @@ impl Cluster {
     }
 
     /// The objects of one kind in one namespace.
-    pub(super) fn in_namespace<K>(&self, namespace: &str) -> Api<K>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-    {
+    pub(super) fn in_namespace<K: Namespaced>(&self, namespace: &str) -> Api<K> {
         Api::namespaced(self.client.clone(), namespace)
     }
 
@@ -129,6 +127,20 @@ impl Cluster {
             }
         }
     }
+}
+
+/// A kind of object that lives in namespaces and can be read.
+pub(super) trait Namespaced:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned
+{
+}
+
+impl<K> Namespaced for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+{
 }
 
 /// A request to Kubernetes that failed, also when tried again.

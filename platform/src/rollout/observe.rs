@@ -1,14 +1,27 @@
 //! Reads what became of an environment's objects. Decides nothing.
 
+mod lines;
+mod warnings;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::stream::{FuturesOrdered, StreamExt};
 use iterapp_schema::ApplingName;
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kube::ResourceExt;
+use kube::api::Api;
 
-use super::cluster::{Cluster, ClusterError};
+use super::cluster::{Cluster, ClusterError, Namespaced};
+use super::desired::{CONTAINER, desired, version_label};
+use super::labels;
 use crate::release::spec::WantedEnvironment;
+use warnings::Warnings;
+
+/// The logs of at most so many pods are read in one pass: they mostly say the same.
+const MOST_LOGS: usize = 4;
 
 /// What Kubernetes has of an environment.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -39,8 +52,20 @@ pub struct ObservedPod {
     pub age: Duration,
     /// Messages of its warning events, newest first; looked up only while it is not ready.
     pub warnings: Vec<String>,
-    /// Last lines of the container that exited; looked up only in a crash loop.
+    /// Last lines of the author's container before it exited; looked up only in a crash loop.
     pub last_lines: Vec<String>,
+}
+
+impl ObservedPod {
+    /// The state of the author's container, once the kubelet knows of it.
+    pub fn container(&self) -> Option<&ContainerStatus> {
+        container(&self.pod)
+    }
+
+    /// Whether it serves.
+    pub fn is_ready(&self) -> bool {
+        is_ready(&self.pod)
+    }
 }
 
 /// Reads everything that [`super::judge::judge`] needs of an environment.
@@ -52,6 +77,145 @@ pub async fn observe(
     cluster: &Cluster,
     wanted: &WantedEnvironment,
 ) -> Result<Observed, ClusterError> {
-    let _ = (cluster, wanted);
-    Ok(Observed::default())
+    let (deployments, replica_sets, pods) = tokio::try_join!(
+        list::<Deployment>(cluster, wanted),
+        list::<ReplicaSet>(cluster, wanted),
+        list::<Pod>(cluster, wanted),
+    )?;
+    let mut observed = sort(labels_of(cluster, wanted), deployments, replica_sets, pods);
+    look_closer(cluster, wanted, &mut observed).await?;
+    Ok(observed)
+}
+
+async fn list<K: Namespaced>(
+    cluster: &Cluster,
+    wanted: &WantedEnvironment,
+) -> Result<Vec<K>, ClusterError> {
+    let api: Api<K> = cluster.in_namespace(&wanted.namespace());
+    let ours = cluster.ours(&wanted.app, wanted.environment);
+    let what = format!("list the {} of {}", K::plural(&()), wanted.namespace());
+    let list = cluster.request(&what, || async { api.list(&ours).await });
+    Ok(list.await?.items)
+}
+
+/// The version label of each wanted appling.
+fn labels_of(cluster: &Cluster, wanted: &WantedEnvironment) -> BTreeMap<ApplingName, String> {
+    let deployments = desired(wanted, cluster.settings()).deployments;
+    let pair = |d: &Deployment| Some((appling_of(d)?, version_label(d)?.to_owned()));
+    deployments.iter().filter_map(pair).collect()
+}
+
+/// Sorts what was listed by appling, and leaves out other versions.
+fn sort(
+    wanted: BTreeMap<ApplingName, String>,
+    deployments: Vec<Deployment>,
+    replica_sets: Vec<ReplicaSet>,
+    pods: Vec<Pod>,
+) -> Observed {
+    let mut applings: BTreeMap<ApplingName, ObservedAppling> = wanted
+        .into_iter()
+        .map(|(name, label)| {
+            (
+                name,
+                ObservedAppling {
+                    label,
+                    ..Default::default()
+                },
+            )
+        })
+        .collect();
+    for deployment in deployments {
+        if let Some(appling) = appling_of(&deployment).and_then(|name| applings.get_mut(&name)) {
+            appling.deployment = Some(deployment);
+        }
+    }
+    for replica_set in replica_sets {
+        if let Some(appling) = candidate(&mut applings, &replica_set) {
+            appling.replica_sets.push(replica_set);
+        }
+    }
+    let now = Timestamp::now();
+    for pod in pods
+        .into_iter()
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+    {
+        if let Some(appling) = candidate(&mut applings, &pod) {
+            let age = age(&pod, now);
+            appling.pods.push(ObservedPod {
+                pod,
+                age,
+                ..ObservedPod::default()
+            });
+        }
+    }
+    Observed { applings }
+}
+
+/// The appling whose wanted version an object belongs to.
+fn candidate<'a>(
+    applings: &'a mut BTreeMap<ApplingName, ObservedAppling>,
+    object: &impl ResourceExt,
+) -> Option<&'a mut ObservedAppling> {
+    let appling = applings.get_mut(&appling_of(object)?)?;
+    let version = object.labels().get(labels::VERSION);
+    (version == Some(&appling.label)).then_some(appling)
+}
+
+fn appling_of(object: &impl ResourceExt) -> Option<ApplingName> {
+    labels::appling_of(object.labels())
+}
+
+fn age(pod: &Pod, now: Timestamp) -> Duration {
+    let made = pod
+        .metadata
+        .creation_timestamp
+        .as_ref()
+        .map_or(now, |time| time.0);
+    Duration::try_from(now.duration_since(made)).unwrap_or_default()
+}
+
+/// Reads the events and the last lines of those pods that have trouble.
+async fn look_closer(
+    cluster: &Cluster,
+    wanted: &WantedEnvironment,
+    observed: &mut Observed,
+) -> Result<(), ClusterError> {
+    let namespace = wanted.namespace();
+    let mut pods: Vec<&mut ObservedPod> = observed
+        .applings
+        .values_mut()
+        .flat_map(|appling| &mut appling.pods)
+        .collect();
+    pods.retain(|pod| !pod.is_ready());
+    if !pods.iter().any(|pod| pod.container().is_some()) {
+        return Ok(());
+    }
+    let warnings = Warnings::read(cluster, &namespace).await?;
+    for pod in &mut pods {
+        pod.warnings = warnings.of(&pod.pod);
+    }
+    let crashed = pods
+        .into_iter()
+        .filter(|pod| lines::are_wanted(&pod.pod))
+        .take(MOST_LOGS);
+    let mut reads: FuturesOrdered<_> = crashed
+        .map(|pod| async { pod.last_lines = lines::read(cluster, &namespace, &pod.pod).await })
+        .collect();
+    while reads.next().await.is_some() {}
+    Ok(())
+}
+
+pub(super) fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten());
+    conditions
+        .into_iter()
+        .any(|c| c.type_ == "Ready" && c.status == "True")
+}
+
+pub(super) fn container(pod: &Pod) -> Option<&ContainerStatus> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    statuses.iter().find(|status| status.name == CONTAINER)
 }

@@ -1,12 +1,23 @@
 //! What people want to see of running pods: how many are ready, and what they write.
 
+mod follow;
+mod merge;
+mod tail;
+
 use std::collections::BTreeMap;
 
 use futures::Stream;
+use futures::stream::StreamExt;
 use iterapp_schema::{AppName, ApplingName, Environment};
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::{Api, ListParams};
 
 use super::cluster::{Cluster, ClusterError};
+use super::labels;
+use super::observe::is_ready;
+use crate::release::spec::namespace;
 
 /// Which lines of an environment's pods to read.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +43,40 @@ pub struct PodLine {
     pub text: String,
 }
 
+/// The pods that a query is about.
+struct Pods {
+    cluster: Cluster,
+    api: Api<Pod>,
+    selector: String,
+    namespace: String,
+}
+
+impl Pods {
+    fn of(cluster: &Cluster, app: &AppName, environment: Environment, query: &LogQuery) -> Self {
+        let instance = &cluster.settings().instance;
+        let mut wanted = labels::of_environment(instance, app, environment);
+        if let Some(appling) = &query.appling {
+            wanted.insert(labels::APPLING.to_owned(), appling.to_string());
+        }
+        let namespace = namespace(app, environment);
+        Self {
+            cluster: cluster.clone(),
+            api: cluster.in_namespace(&namespace),
+            selector: labels::query(&wanted),
+            namespace,
+        }
+    }
+
+    async fn list(&self) -> Result<Vec<Pod>, ClusterError> {
+        let query = ListParams::default().labels(&self.selector);
+        let what = format!("list the pods of {}", self.namespace);
+        let list = self
+            .cluster
+            .request(&what, || async { self.api.list(&query).await });
+        Ok(list.await?.items)
+    }
+}
+
 /// The lines of an environment's pods. Without `follow` the stream ends after the last line
 /// written so far, and lines come in the order of their time.
 ///
@@ -44,8 +89,15 @@ pub async fn logs(
     environment: Environment,
     query: LogQuery,
 ) -> Result<impl Stream<Item = PodLine> + Send + 'static + use<>, ClusterError> {
-    let _ = (cluster, app, environment, query);
-    Ok(futures::stream::empty())
+    let pods = Pods::of(cluster, app, environment, &query);
+    let present = pods.list().await?;
+    if query.follow {
+        return Ok(follow::lines(pods, query.tail).boxed());
+    }
+    let tails = present
+        .iter()
+        .filter_map(|pod| tail::lines(&pods, pod, query.tail));
+    Ok(merge::by_time(tails.collect()).boxed())
 }
 
 /// How many pods of each appling are ready.
@@ -58,6 +110,17 @@ pub async fn ready_counts(
     app: &AppName,
     environment: Environment,
 ) -> Result<BTreeMap<ApplingName, u32>, ClusterError> {
-    let _ = (cluster, app, environment);
-    Ok(BTreeMap::new())
+    let pods = Pods::of(cluster, app, environment, &LogQuery::default())
+        .list()
+        .await?;
+    let mut counts = BTreeMap::new();
+    for pod in pods
+        .iter()
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+    {
+        if let Some(appling) = labels::appling_of(pod.labels()) {
+            *counts.entry(appling).or_default() += u32::from(is_ready(pod));
+        }
+    }
+    Ok(counts)
 }

@@ -1,39 +1,17 @@
 //! One kind of object in an environment's namespace: applied, and pruned.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 
-use k8s_openapi::NamespaceResourceScope;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions};
 use kube::core::{ObjectMeta, PartialObjectMeta};
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::super::cluster::{Cluster, ClusterError};
+use super::super::cluster::{Cluster, ClusterError, Namespaced};
 use super::super::labels::{self, Labels};
 use super::write::Writer;
 use super::{ApplyError, FIELD_MANAGER, Fence, OurNamespace, take_back};
-
-/// A kind of object that the platform makes in a namespace.
-pub(super) trait Made:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope>
-    + Clone
-    + Debug
-    + Serialize
-    + DeserializeOwned
-{
-}
-
-impl<K> Made for K where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + Serialize
-        + DeserializeOwned
-{
-}
 
 /// The objects of one kind in the namespace, ours and others', as they were when it was read.
 /// Their metadata alone: what a Secret holds is not read.
@@ -43,7 +21,7 @@ pub(super) struct Kind<K: Resource> {
     found: BTreeMap<String, ObjectMeta>,
 }
 
-impl<K: Made> Kind<K> {
+impl<K: Namespaced + Serialize> Kind<K> {
     pub(super) async fn read(
         cluster: &Cluster,
         namespace: &OurNamespace,
@@ -62,19 +40,33 @@ impl<K: Made> Kind<K> {
         Ok(Self { api, ours, found })
     }
 
-    /// Applies every wanted object.
+    /// Applies every wanted object. One that is refused keeps none of the others from being
+    /// applied: applings succeed or fail alone. Says why some were.
     pub(super) async fn put<F: Fence>(
         &self,
         writer: &Writer<'_, F>,
         wanted: &[K],
-    ) -> Result<(), ApplyError> {
+    ) -> Result<Vec<String>, ApplyError> {
+        let mut refusals = Vec::new();
         for object in wanted {
-            self.refuse_foreign(&object.name_any())?;
-            let applied = self.apply(writer, object).await?;
-            if let Some(fields) = take_back::managed_fields(applied.managed_fields()) {
-                self.take_back(writer, &applied, &json!(fields)).await?;
-                self.apply(writer, object).await?;
+            match self.put_one(writer, object).await {
+                Err(ApplyError::Refused { reason }) => refusals.push(reason),
+                other => other?,
             }
+        }
+        Ok(refusals)
+    }
+
+    async fn put_one<F: Fence>(
+        &self,
+        writer: &Writer<'_, F>,
+        object: &K,
+    ) -> Result<(), ApplyError> {
+        self.refuse_foreign(&object.name_any())?;
+        let applied = self.apply(writer, object).await?;
+        if let Some(fields) = take_back::managed_fields(applied.managed_fields()) {
+            self.take_back(writer, &applied, &json!(fields)).await?;
+            self.apply(writer, object).await?;
         }
         Ok(())
     }

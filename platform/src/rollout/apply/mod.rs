@@ -39,7 +39,8 @@ const FIELD_MANAGER: &str = "hops";
 ///
 /// # Errors
 ///
-/// See [`ApplyError`]. What was written before stays.
+/// See [`ApplyError`]. What was written before stays; a refusal keeps nothing else from being
+/// written.
 pub async fn apply(
     cluster: &Cluster,
     objects: &Objects,
@@ -62,15 +63,23 @@ pub async fn apply(
         Kind::<Ingress>::read(cluster, &namespace),
     )?;
 
-    old_secrets.put(&writer, secrets).await?;
-    old_services.put(&writer, services).await?;
-    old_deployments.put(&writer, deployments).await?;
-    old_ingresses.put(&writer, ingresses).await?;
+    let refusals = [
+        old_secrets.put(&writer, secrets).await?,
+        old_services.put(&writer, services).await?,
+        old_deployments.put(&writer, deployments).await?,
+        old_ingresses.put(&writer, ingresses).await?,
+    ]
+    .concat();
 
     old_ingresses.prune(&writer, ingresses).await?;
     old_services.prune(&writer, services).await?;
     old_deployments.prune(&writer, deployments).await?;
-    old_secrets.prune(&writer, secrets).await
+    old_secrets.prune(&writer, secrets).await?;
+
+    if refusals.is_empty() {
+        return Ok(());
+    }
+    Err(ApplyError::refused(refusals.join("; ")))
 }
 
 /// The namespace, known to be ours, and what marks an object in it as ours too.

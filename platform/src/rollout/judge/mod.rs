@@ -1,13 +1,29 @@
 //! Whether a version of an appling is ready, on its way, or failed, and why. Pure.
+//!
+//! | file | |
+//! | --- | --- |
+//! | `trouble` | everything that may be wrong with a version, and which of it weighs most |
+//! | `crash`, `probe`, `start` | three kinds of trouble with a pod, worded |
+//! | `reason` | how trouble is told |
 
+mod crash;
+mod probe;
 mod reason;
+mod start;
+#[cfg(test)]
+mod tests;
+mod trouble;
 
 pub use reason::Reason;
 
 use std::time::Duration;
 
+use k8s_openapi::api::apps::v1::Deployment;
+
+use super::desired::version_label;
 use super::observe::ObservedAppling;
 use crate::release::spec::Version;
+use trouble::Trouble;
 
 /// Where a version of an appling stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,14 +42,91 @@ pub enum Standing {
     },
 }
 
-/// Judges the wanted version of an appling after so long on trial.
+/// Judges the wanted version of an appling after so long on trial. Pods of earlier versions have no
+/// say in it.
 pub fn judge(
     version: &Version,
     observed: &ObservedAppling,
     on_trial_for: Duration,
     deadline: Duration,
 ) -> Standing {
-    let _ = (version, observed, on_trial_for, deadline);
-    let why = "not judged yet".to_owned();
+    if is_ready(version, observed) {
+        return Standing::Ready;
+    }
+    let troubles = trouble::all(version, observed);
+    if let Some(hopeless) = Trouble::gravest(&troubles, |trouble| trouble.hopeless) {
+        let reason = hopeless.reason.clone();
+        return Standing::Failed { reason };
+    }
+    let worst = Trouble::gravest(&troubles, |_| true);
+    if on_trial_for >= deadline {
+        let reason = worst.map_or_else(
+            || too_slow(version, observed, deadline),
+            |t| t.reason.clone(),
+        );
+        return Standing::Failed { reason };
+    }
+    let why = progress(version, observed, worst);
     Standing::Waiting { why }
+}
+
+/// Every wanted pod is of this version and available, and those of the version before are at least
+/// being stopped.
+fn is_ready(version: &Version, observed: &ObservedAppling) -> bool {
+    let Some(deployment) = &observed.deployment else {
+        return false;
+    };
+    let status = deployment.status.clone().unwrap_or_default();
+    let wanted = i64::from(version.spec.replicas);
+    let count = |number: Option<i32>| i64::from(number.unwrap_or(0));
+    is_current(deployment, observed)
+        && count(status.updated_replicas) >= wanted
+        && count(status.available_replicas) >= wanted
+        && count(status.replicas) <= count(status.updated_replicas)
+}
+
+/// Whether what Kubernetes says of the Deployment is about the version that is wanted.
+fn is_current(deployment: &Deployment, observed: &ObservedAppling) -> bool {
+    let status = deployment.status.as_ref();
+    let seen = status
+        .and_then(|status| status.observed_generation)
+        .unwrap_or(0);
+    let applied = version_label(deployment) == Some(&observed.label);
+    applied && seen >= deployment.metadata.generation.unwrap_or(0)
+}
+
+fn progress(version: &Version, observed: &ObservedAppling, worst: Option<&Trouble>) -> String {
+    let count = ready_count(version, observed);
+    let all_ready = observed.ready_pods() >= to_count(version.spec.replicas);
+    match worst {
+        Some(trouble) => format!("{count}: {}", trouble.reason.summary),
+        None if all_ready => format!("{count}, those before are being stopped"),
+        None => count,
+    }
+}
+
+fn too_slow(version: &Version, observed: &ObservedAppling, deadline: Duration) -> Reason {
+    let count = ready_count(version, observed);
+    let seconds = deadline.as_secs();
+    Reason::new(format!("after {seconds} s only {count}")).hint(
+        "a pod must start and answer its readiness probe within that time; \
+         if it does slow work at its start, do that work after it answers",
+    )
+}
+
+fn ready_count(version: &Version, observed: &ObservedAppling) -> String {
+    let wanted = version.spec.replicas;
+    let ready = observed.ready_pods().min(to_count(wanted));
+    let pods = if wanted == 1 { "pod" } else { "pods" };
+    format!("{ready} of {wanted} {pods} ready")
+}
+
+fn to_count(replicas: u32) -> usize {
+    usize::try_from(replicas).unwrap_or(usize::MAX)
+}
+
+impl ObservedAppling {
+    fn ready_pods(&self) -> usize {
+        self.pods.iter().filter(|pod| pod.is_ready()).count()
+    }
 }

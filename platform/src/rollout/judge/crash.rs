@@ -1,0 +1,104 @@
+//! A container that ran, and ended.
+
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus};
+
+use super::super::observe::ObservedPod;
+use super::Reason;
+use super::trouble::{Trouble, Weight};
+
+/// So many restarts are a loop. One may be an app that wants its neighbour to be there first.
+const LOOP: i32 = 2;
+
+/// The app keeps ending. Ending with 0 is how an app asks to be restarted, so that one may go on
+/// until the deadline.
+pub(super) fn crash(pod: &ObservedPod) -> Option<Trouble> {
+    let status = pod.container()?;
+    let ended = last_end(status)?;
+    let hopeless = status.restart_count >= LOOP && is_down(status) && ended.exit_code != 0;
+    let reason = Reason::new(summary(ended)).details(pod.last_lines.clone());
+    let reason = match hint(ended, pod) {
+        Some(hint) => reason.hint(hint),
+        None => reason,
+    };
+    Some(Trouble::passing(Weight::Crash, reason).hopeless_if(hopeless))
+}
+
+/// It ended once, and runs now: what keeps it from being ready is more likely something else.
+pub(super) fn is_over(pod: &ObservedPod) -> bool {
+    let once = |status: &ContainerStatus| status.restart_count < LOOP && !is_down(status);
+    pod.container().is_some_and(once)
+}
+
+fn last_end(status: &ContainerStatus) -> Option<&ContainerStateTerminated> {
+    let now = status
+        .state
+        .as_ref()
+        .and_then(|state| state.terminated.as_ref());
+    let before = status
+        .last_state
+        .as_ref()
+        .and_then(|state| state.terminated.as_ref());
+    now.or(before)
+}
+
+fn is_down(status: &ContainerStatus) -> bool {
+    status
+        .state
+        .as_ref()
+        .is_some_and(|state| state.running.is_none())
+}
+
+fn summary(ended: &ContainerStateTerminated) -> String {
+    if ended.reason.as_deref() == Some("OOMKilled") {
+        return "the app was killed because it used more memory than it may (OOMKilled)".to_owned();
+    }
+    match (ended.exit_code, signal(ended)) {
+        (0, _) => "the app exited with code 0, though it is to go on running".to_owned(),
+        (_, Some((number, name))) => format!("the app was ended by signal {number}{name}"),
+        (code, None) => format!("the app exited with code {code}"),
+    }
+}
+
+/// The signal that ended a container; shells and container runtimes report it as 128 and more.
+fn signal(ended: &ContainerStateTerminated) -> Option<(i32, &'static str)> {
+    let number = match ended.signal {
+        Some(number) if number > 0 => number,
+        _ if (129..=159).contains(&ended.exit_code) => ended.exit_code - 128,
+        _ => return None,
+    };
+    let name = match number {
+        4 => " (SIGILL)",
+        6 => " (SIGABRT)",
+        7 => " (SIGBUS)",
+        8 => " (SIGFPE)",
+        9 => " (SIGKILL)",
+        11 => " (SIGSEGV)",
+        13 => " (SIGPIPE)",
+        15 => " (SIGTERM)",
+        _ => "",
+    };
+    Some((number, name))
+}
+
+fn hint(ended: &ContainerStateTerminated, pod: &ObservedPod) -> Option<String> {
+    let liveness = pod
+        .warnings
+        .iter()
+        .find(|warning| warning.starts_with("Liveness probe"));
+    let killed = matches!(signal(ended), Some((9 | 15, _)));
+    let hint = match ended.exit_code {
+        _ if ended.reason.as_deref() == Some("OOMKilled") => return None,
+        _ if killed && liveness.is_some() => {
+            return Some(format!(
+                "Kubernetes restarts it because `liveness_path` in iterapp.toml does not answer: {}",
+                liveness.map(String::as_str).unwrap_or_default(),
+            ));
+        }
+        0 => "a container's main program must stay in the foreground",
+        126 => "exit code 126: the command was found, but may not be executed",
+        127 => "exit code 127: the command was not found in the image",
+        _ if pod.last_lines.is_empty() => "it wrote nothing to stdout or stderr before it ended",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}

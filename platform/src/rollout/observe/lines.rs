@@ -1,0 +1,123 @@
+//! The last lines of a container that keeps exiting.
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::{Api, LogParams};
+
+use super::super::cluster::Cluster;
+use super::super::desired::CONTAINER;
+use super::container;
+
+/// What people read of an app's last words.
+const MAX_LINES: i64 = 20;
+const MAX_BYTES: usize = 4096;
+
+/// What is read at most; cut to [`MAX_BYTES`] from its end, which the apiserver does not offer.
+const MAX_READ: i64 = 256 * 1024;
+
+/// Whether the author's container exited more than once, or just now.
+pub(super) fn are_wanted(pod: &Pod) -> bool {
+    container(pod).is_some_and(|status| {
+        let exited = status
+            .state
+            .as_ref()
+            .and_then(|state| state.terminated.as_ref());
+        status.restart_count >= 1 || exited.is_some()
+    })
+}
+
+/// The lines, or, where the log is gone already, the end that the kubelet kept in the status.
+pub(super) async fn read(cluster: &Cluster, namespace: &str, pod: &Pod) -> Vec<String> {
+    let api: Api<Pod> = cluster.in_namespace(namespace);
+    let name = pod.name_any();
+    let query = LogParams {
+        container: Some(CONTAINER.to_owned()),
+        previous: !has_just_exited(pod),
+        tail_lines: Some(MAX_LINES),
+        limit_bytes: Some(MAX_READ),
+        ..LogParams::default()
+    };
+    let what = format!("read the log of {name}");
+    let log = cluster
+        .request(&what, || async { api.logs(&name, &query).await })
+        .await;
+    let text = log.ok().filter(|text| !text.trim().is_empty());
+    last_lines(&text.or_else(|| kept(pod)).unwrap_or_default())
+}
+
+fn has_just_exited(pod: &Pod) -> bool {
+    let state = container(pod).and_then(|status| status.state.as_ref());
+    state.is_some_and(|state| state.terminated.is_some())
+}
+
+fn kept(pod: &Pod) -> Option<String> {
+    let status = container(pod)?;
+    let now = status
+        .state
+        .as_ref()
+        .and_then(|state| state.terminated.as_ref());
+    let before = status
+        .last_state
+        .as_ref()
+        .and_then(|state| state.terminated.as_ref());
+    now.or(before)?.message.clone()
+}
+
+/// The end of a text, as lines that are safe to print on anybody's terminal.
+fn last_lines(text: &str) -> Vec<String> {
+    let plain = anstream::adapter::strip_str(text).to_string();
+    let lines: Vec<String> = plain.lines().map(printable).collect();
+    let mut room = MAX_BYTES;
+    let fits = |line: &&String| {
+        let used = line.len() + 1;
+        let fits = used <= room;
+        room = room.saturating_sub(used);
+        fits
+    };
+    let newest = lines
+        .iter()
+        .rev()
+        .take(usize::try_from(MAX_LINES).unwrap_or(0));
+    let mut kept: Vec<String> = newest.take_while(fits).cloned().collect();
+    kept.reverse();
+    kept
+}
+
+/// Without control characters, and cut where nobody reads on.
+fn printable(line: &str) -> String {
+    const MAX_LINE: usize = 500;
+    let clean = line.trim_end().replace('\t', "    ");
+    let mut characters = clean.chars().filter(|c| !c.is_control());
+    let mut short: String = characters.by_ref().take(MAX_LINE).collect();
+    if characters.next().is_some() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_and_control_characters_are_left_out() {
+        let text = "\u{1b}[31mError\u{1b}[0m: no\u{7} port\r\n\tat main\n";
+        assert_eq!(last_lines(text), ["Error: no port", "    at main"]);
+    }
+
+    #[test]
+    fn the_end_is_kept() {
+        let text: String = (0..100).map(|n| format!("line {n}\n")).collect();
+        let lines = last_lines(&text);
+        assert_eq!(lines.len(), 20);
+        assert_eq!(lines[19], "line 99");
+
+        let long: String = (0..20)
+            .map(|n| format!("{n}{}\n", "x".repeat(2000)))
+            .collect();
+        let lines = last_lines(&long);
+        assert!(lines.iter().map(String::len).sum::<usize>() <= MAX_BYTES);
+        assert!(lines.last().unwrap().starts_with("19x"));
+        assert!(lines.last().unwrap().ends_with('…'));
+    }
+}
