@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A step's number within its build: 1, 2, 3 in the order in which the daemon first spoke of them.
+/// A step's number within its build: 1, 2, 3 in the order in which they began.
 pub type StepNumber = u32;
 
 /// Something that happened in a build, in the order in which it happened.

@@ -1,43 +1,21 @@
 //! The daemon's status messages become events, each once and in order.
 
-use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    time::Duration,
+mod step;
+
+use std::collections::{BTreeMap, HashMap};
+
+use bollard_buildkit_proto::moby::buildkit::v1::{
+    StatusResponse, Vertex, VertexLog, VertexStatus, VertexWarning,
 };
 
-use bollard_buildkit_proto::{
-    google::protobuf::Timestamp,
-    moby::buildkit::v1::{StatusResponse, Vertex, VertexLog, VertexStatus, VertexWarning},
-};
-
-use crate::{BuildEvent, LAST_LINES, StepNumber, Stream, Transfer, lines::Lines, redact::Redactor};
+use crate::{BuildEvent, StepNumber, Stream, Transfer, redact::Redactor};
+use step::{Step, between, time};
 
 /// What is known of a build so far. The daemon repeats itself, all of it at the end: what has been
 /// told already is known by its time.
 pub(crate) struct Feed {
     redactor: Redactor,
     steps: HashMap<String, Step>,
-}
-
-/// Seconds and nanoseconds.
-type Time = (i64, i32);
-
-struct Step {
-    number: StepNumber,
-    name: String,
-    started: Option<Time>,
-    completed: Option<Time>,
-    failed: bool,
-    outputs: HashMap<Stream, Output>,
-    last_lines: VecDeque<String>,
-    transfers: HashMap<String, (Time, Transfer)>,
-    warnings: Vec<String>,
-}
-
-#[derive(Default)]
-struct Output {
-    lines: Lines,
-    latest: Option<(Time, Vec<u8>)>,
 }
 
 impl Feed {
@@ -111,8 +89,13 @@ impl Feed {
         ends: &mut Vec<&'v Vertex>,
         events: &mut Vec<BuildEvent>,
     ) {
+        // The daemon announces steps long before they run, in no particular order.
+        if vertex.started.is_none() && vertex.completed.is_none() {
+            return;
+        }
+        let name = self.redactor.text(&vertex.name);
         let step = self.step_mut(&vertex.digest);
-        step.name.clone_from(&vertex.name);
+        step.name = name;
         let started = time(vertex.started.as_ref());
         if started > step.started {
             let again = step.started.is_some();
@@ -221,56 +204,6 @@ impl Feed {
             url,
         })
     }
-}
-
-impl Step {
-    fn new(number: StepNumber) -> Step {
-        Step {
-            number,
-            name: String::new(),
-            started: None,
-            completed: None,
-            failed: false,
-            outputs: HashMap::new(),
-            last_lines: VecDeque::new(),
-            transfers: HashMap::new(),
-            warnings: Vec::new(),
-        }
-    }
-
-    fn line(&mut self, stream: Stream, line: String) -> BuildEvent {
-        if self.last_lines.len() == LAST_LINES {
-            self.last_lines.pop_front();
-        }
-        self.last_lines.push_back(line.clone());
-        BuildEvent::Log {
-            step: self.number,
-            stream,
-            line,
-        }
-    }
-
-    fn flush(&mut self, redactor: &Redactor, events: &mut Vec<BuildEvent>) {
-        for stream in [Stream::Out, Stream::Err] {
-            let rest = self
-                .outputs
-                .get_mut(&stream)
-                .map(|output| output.lines.finish(redactor));
-            for line in rest.unwrap_or_default() {
-                events.push(self.line(stream, line));
-            }
-        }
-    }
-}
-
-fn time(timestamp: Option<&Timestamp>) -> Option<Time> {
-    timestamp.map(|t| (t.seconds, t.nanos))
-}
-
-fn between(from: Option<Time>, to: Option<Time>) -> Duration {
-    let nanos = |(seconds, nanos): Time| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
-    let elapsed = from.zip(to).map_or(0, |(from, to)| nanos(to) - nanos(from));
-    Duration::from_nanos(u64::try_from(elapsed).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -19,11 +19,13 @@ use std::{
 };
 
 use builder_client::{
-    BuildEvent, BuildRequest, Builder, Context, ContextError, Daemon, Entry, EntryKind, Stream,
+    BuildEvent, BuildRequest, Builder, Context, ContextError, Credential, Daemon, Entry, EntryKind,
+    Stream,
 };
 use secrecy::SecretSlice;
 use support::{
-    Files, Outcome, build, build_with, builder, daemon, image_config, request, runs, unique, until,
+    Bridge, Files, Outcome, build, build_with, builder, daemon, guarded_registry, image_config,
+    request, runs, unique, until,
 };
 use tokio::sync::mpsc;
 
@@ -589,4 +591,48 @@ async fn every_line_is_told_once_and_in_order() {
     want.push("no end".to_owned());
     assert_eq!(outcome.lines(), want);
     outcome.built();
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: deploy/local/run"]
+async fn a_daemon_that_goes_away_is_the_platforms() {
+    let bridge = Bridge::new();
+    let builder = Builder::new(vec![bridge.daemon.clone()]);
+    let argument = &unique()[10..];
+    let files = Files::new(&format!("FROM busybox\nRUN sleep {argument}\n"));
+    let cut = async {
+        until("starting the step", Duration::from_secs(30), || {
+            runs(argument)
+        })
+        .await;
+        bridge.cut();
+    };
+    let (outcome, ()) = tokio::join!(build_with(&builder, files.request()), cut);
+    assert!(outcome.platform().retryable, "{:?}", outcome.result);
+    until("ending the step", Duration::from_secs(5), || {
+        !runs(argument)
+    })
+    .await;
+    assert!(builder.health().await[0].1.is_err());
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: deploy/local/run"]
+async fn a_registry_is_told_who_we_are_when_it_asks() {
+    let registry = guarded_registry("Basic dXNlcjpodW50ZXIyMg==").await;
+    let files = Files::new("FROM scratch\nCOPY Dockerfile /\n");
+    let push = async |password: &str| {
+        let username = "user".to_owned();
+        let credential = Credential {
+            username,
+            password: password.into(),
+        };
+        let mut request = files.request();
+        request.image = format!("{registry}/t/builder-client:{}", unique());
+        request.credentials = BTreeMap::from([(registry.clone(), credential)]);
+        build(request).await
+    };
+    push("hunter22").await.built();
+    let refused = push("password").await;
+    assert!(!refused.platform().retryable, "{:?}", refused.result);
 }

@@ -205,4 +205,16 @@ mod tests {
         assert!(health.len() == 2 && health.iter().all(|(_, answer)| answer.is_err()));
         assert!(Pool::new(Vec::new()).connection("x").await.is_err());
     }
+
+    #[tokio::test]
+    async fn a_daemon_that_says_nothing_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let _silent = tokio::net::UnixListener::bind(&path).unwrap();
+        let pool = pool(&[&format!("unix://{}", path.display())]);
+        let begin = Instant::now();
+        let reason = pool.connection("x").await.err().unwrap();
+        assert!(reason.contains("no answer within 3 s"), "{reason}");
+        assert!(begin.elapsed() < ANSWER * 2);
+    }
 }

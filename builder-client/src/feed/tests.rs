@@ -1,5 +1,9 @@
+use std::time::Duration;
+
+use bollard_buildkit_proto::google::protobuf::Timestamp;
+
 use super::*;
-use crate::redact::Redactor;
+use crate::LAST_LINES;
 
 fn at(millis: i64) -> Option<Timestamp> {
     let nanos = (millis % 1000 * 1_000_000) as i32;
@@ -72,6 +76,21 @@ fn lines_come_between_start_and_end_of_their_step() {
         [started(false), line("a"), line("b"), done(4)]
     );
     assert_eq!(feed.finish(), []);
+}
+
+#[test]
+fn steps_are_numbered_as_they_begin() {
+    let mut feed = Feed::new(Redactor::default());
+    let announced = |digest: &str| Vertex {
+        digest: digest.to_owned(),
+        ..Vertex::default()
+    };
+    let all = vec![
+        announced("sha256:3"),
+        announced("sha256:2"),
+        vertex(1, None),
+    ];
+    assert_eq!(feed.apply(message(all, vec![])), [started(false)]);
 }
 
 #[test]

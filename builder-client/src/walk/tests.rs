@@ -1,7 +1,14 @@
 //! Cases as fsutil's own tests have them, and what a hostile tree must not do.
 
+use proptest::{collection::vec, prelude::*};
+
 use super::{Flow, Selection, walk};
-use crate::{Context, ContextError, Entry, EntryKind, tree::Tree};
+use crate::{
+    Context, ContextError, Entry, EntryKind,
+    ignore::{Matched, Matcher},
+    paths::join,
+    tree::Tree,
+};
 
 fn selection(include: &[&str], exclude: &[&str], follow: &[&str]) -> Selection {
     let owned = |list: &[&str]| list.iter().map(|p| (*p).to_owned()).collect();
@@ -211,4 +218,49 @@ fn a_walk_stops_when_it_is_told_to() {
     )
     .unwrap();
     assert_eq!(seen, 1);
+}
+
+/// What a walk selects if it looks into every folder, and asks of each path what the patterns say.
+fn without_short_cuts(
+    tree: &Tree,
+    patterns: &[String],
+    folder: &str,
+    above: &Matched,
+) -> Vec<String> {
+    let matcher = Matcher::new(patterns).unwrap();
+    let mut entries = tree.entries(folder).unwrap();
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut selected = Vec::new();
+    for entry in entries {
+        let path = join(folder, &entry.name);
+        let (excluded, matched) = matcher.matches(&path, above).unwrap();
+        let mut below = Vec::new();
+        if entry.kind == EntryKind::Directory {
+            below = without_short_cuts(tree, patterns, &path, &matched);
+        }
+        if !excluded || !below.is_empty() {
+            let slash = if entry.kind == EntryKind::Directory {
+                "/"
+            } else {
+                ""
+            };
+            selected.push(format!("{path}{slash}"));
+        }
+        selected.extend(below);
+    }
+    selected
+}
+
+proptest! {
+    #[test]
+    fn short_cuts_change_nothing(
+        files in vec("[ab](/[ab]){0,3}/[cd]", 1..12),
+        patterns in vec("!?(\\*\\*/)?[abcd*](/[abcd*]){0,2}(/\\*\\*)?", 0..6),
+    ) {
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        let tree = Tree::new(&files);
+        let selection = Selection { exclude: patterns.clone(), ..Selection::default() };
+        let want = without_short_cuts(&tree, &patterns, "", &Matched::default());
+        prop_assert_eq!(paths(&tree, &selection).unwrap(), want);
+    }
 }

@@ -17,7 +17,12 @@ use builder_client::{
 };
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::sync::mpsc;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, UnixListener, UnixStream},
+    sync::mpsc,
+    task::JoinSet,
+};
 
 /// A value that the local stack sets.
 pub fn setting(name: &str) -> String {
@@ -235,4 +240,76 @@ pub async fn until(what: &str, within: Duration, mut so: impl FnMut() -> bool) -
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     begin.elapsed()
+}
+
+/// A way to the daemon that can be cut.
+pub struct Bridge {
+    pub daemon: Daemon,
+    task: tokio::task::JoinHandle<()>,
+    _folder: TempDir,
+}
+
+impl Bridge {
+    pub fn new() -> Bridge {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let address = setting("BUILDKIT_HOST");
+        let target = address.strip_prefix("unix://").unwrap().to_owned();
+        let task = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((mut ours, _)) = listener.accept().await {
+                let mut theirs = UnixStream::connect(&target).await.unwrap();
+                connections
+                    .spawn(async move { copy_bidirectional(&mut ours, &mut theirs).await.ok() });
+            }
+        });
+        let daemon = Daemon::parse(&format!("unix://{}", path.display())).unwrap();
+        Bridge {
+            daemon,
+            task,
+            _folder: folder,
+        }
+    }
+
+    pub fn cut(&self) {
+        self.task.abort();
+    }
+}
+
+/// The registry behind a door: whoever does not bring `authorization` is sent away with a 401. Gives
+/// the door's address.
+pub async fn guarded_registry(authorization: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((visitor, _)) = listener.accept().await {
+            tokio::spawn(let_in(visitor, authorization));
+        }
+    });
+    address
+}
+
+/// One request for each connection, so that each has to show its authorization.
+async fn let_in(mut visitor: tokio::net::TcpStream, authorization: &str) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let Ok(byte) = visitor.read_u8().await else {
+            return;
+        };
+        head.push(byte);
+    }
+    let head = String::from_utf8(head).unwrap();
+    if !head.contains(&format!("Authorization: {authorization}\r\n")) {
+        let answer = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"r\"\r\n\
+            Content-Length: 0\r\nConnection: close\r\n\r\n";
+        visitor.write_all(answer.as_bytes()).await.ok();
+        return;
+    }
+    let head = head.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+    let mut registry = tokio::net::TcpStream::connect(setting("HOPS_REGISTRY"))
+        .await
+        .unwrap();
+    registry.write_all(head.as_bytes()).await.unwrap();
+    copy_bidirectional(&mut visitor, &mut registry).await.ok();
 }
