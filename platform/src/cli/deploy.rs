@@ -93,7 +93,6 @@ async fn wait(
     release: &Release,
     limit: Duration,
 ) -> Result<Release, Failure> {
-    ui.note(headline(release));
     let tell = |ui: &mut Ui, line: &_| {
         ui.note(log_view::shown(line, false));
         Ok(())

@@ -133,7 +133,10 @@ impl Logs {
         which: Which,
     ) -> Result<(), Failure> {
         let release = find(client, app, self.environment, which).await?;
-        ui.note(headline(&release));
+        if self.tail.is_some() || self.build || self.appling.is_some() {
+            // Else the log's own first line says it.
+            ui.note(headline(&release));
+        }
         let id = release.id.to_string();
         let path = ["releases", &id, "log"];
         let lines = match self.tail {

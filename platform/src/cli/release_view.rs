@@ -53,14 +53,17 @@ pub fn ended(ui: &mut Ui, release: &Release) -> Result<(), Failure> {
 
 /// Why a release, or some of its applings, did not become live; each line behind `indent`.
 pub fn reasons(ui: &mut Ui, release: &Release, indent: &str) -> Result<(), Failure> {
-    let of_release = release.reason.iter().map(|reason| (None, reason));
     let failed = release
         .applings
         .iter()
         .filter(|appling| appling.state == ApplingState::Failed);
-    let of_applings =
-        failed.filter_map(|appling| Some((Some(&appling.name), appling.reason.as_ref()?)));
-    for (appling, reason) in of_release.chain(of_applings) {
+    let of_applings: Vec<_> = failed
+        .filter_map(|appling| Some((Some(&appling.name), appling.reason.as_ref()?)))
+        .collect();
+    let repeats = |reason: &String| of_applings.iter().any(|(_, told)| told.contains(reason));
+    let of_release = release.reason.iter().filter(|reason| !repeats(reason));
+    let of_release: Vec<_> = of_release.map(|reason| (None, reason)).collect();
+    for (appling, reason) in of_release.into_iter().chain(of_applings) {
         let about = appling.map_or_else(|| "why".to_owned(), ToString::to_string);
         ui.line(format_args!(
             "\n{indent}{} {}",
@@ -122,11 +125,12 @@ fn which_failed(release: &Release) -> String {
 fn applings(release: &Release) -> Table {
     let mut table = Table::new(["APPLING", "STATE", "ADDRESS"]);
     for appling in &release.applings {
-        let url = appling.urls.first().cloned().unwrap_or_default();
+        let live = appling.state == ApplingState::Live;
+        let url = appling.urls.first().filter(|_| live).cloned();
         table.row([
             appling.name.to_string().into(),
             appling_state(appling.state),
-            url.into(),
+            url.unwrap_or_default().into(),
         ]);
     }
     table

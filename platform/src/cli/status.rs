@@ -110,8 +110,10 @@ fn print(ui: &mut Ui, status: &AppStatus) -> Result<(), Failure> {
             app.name
         ));
     }
+    let mut environments: Vec<&EnvironmentStatus> = environments.iter().collect();
+    environments.sort_by_key(|status| status.environment);
     environments
-        .iter()
+        .into_iter()
         .try_for_each(|environment| print_environment(ui, environment))
 }
 

@@ -66,9 +66,12 @@ async fn broken_streams_are_followed_on_and_each_line_is_told_once() {
 #[tokio::test]
 async fn a_release_that_fails_is_exit_1_and_says_which_appling_and_why() {
     let applings = [("web", ApplingState::Failed), ("api", ApplingState::Live)];
-    let (_platform, shell) = platform(ended_release(ReleaseState::Failed, &applings)).await;
+    let mut ends = ended_release(ReleaseState::Failed, &applings);
+    ends.reason = ends.applings[0].reason.clone();
+    let (_platform, shell) = platform(ends).await;
     let said = shell.hops(DEPLOY).await;
     assert_eq!(said.exit, 1);
+    assert_eq!(said.out.matches("boom").count(), 1, "{}", said.out);
     assert!(said.out.contains("web      failed"), "{}", said.out);
     assert!(
         said.out
