@@ -114,8 +114,9 @@ pub(crate) fn status_text(status: &tonic::Status) -> String {
         "" => status.code().description().to_owned(),
         message => message.to_owned(),
     };
-    match std::error::Error::source(status) {
-        Some(cause) => format!("{message}: {}", chain(cause)),
+    match std::error::Error::source(status).map(chain) {
+        Some(causes) if causes.contains(&message) => causes,
+        Some(causes) => format!("{message}: {causes}"),
         None => message,
     }
 }
