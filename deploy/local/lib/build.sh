@@ -83,7 +83,7 @@ build_workspace() {
   done
 }
 
-cargo_build() { (cd "$REPO" && nice -n 5 cargo build --locked --package hops-platform --color never); }
+cargo_build() { (cd "$REPO" && nice -n 5 cargo build --locked --package platform --color never); }
 
 # with_heartbeat WHAT LOG COMMAND...: runs it into the log, telling every 10 s (every second
 # on a terminal) that it is still at work.

@@ -19,5 +19,4 @@ ready_kubelet() { http http://127.0.0.1:10248/healthz; }
 ready_kube-proxy() { http http://127.0.0.1:10256/healthz; }
 ready_coredns() { http "http://127.0.0.1:10054/health"; }
 ready_traefik() { http "http://127.0.0.1:8082/ping"; }
-# Any answer will do: which pages the platform has is its own affair.
-ready_platform() { curl -s -o /dev/null --noproxy '*' --max-time 2 "$HOPS_URL_LOCAL/"; }
+ready_platform() { http "$HOPS_URL_LOCAL/healthz"; }
