@@ -65,11 +65,14 @@ pub fn reasons(ui: &mut Ui, release: &Release, indent: &str) -> Result<(), Failu
     let of_release: Vec<_> = of_release.map(|reason| (None, reason)).collect();
     for (appling, reason) in of_release.into_iter().chain(of_applings) {
         let about = appling.map_or_else(|| "why".to_owned(), ToString::to_string);
-        ui.line(format_args!(
-            "\n{indent}{} {}",
-            paint(STRONG, about + ":"),
-            harmless_lines(reason, &format!("{indent}  "))
-        ))?;
+        let about = paint(STRONG, about + ":");
+        let inner = format!("{indent}  ");
+        let gap = match reason.trim_end().contains('\n') {
+            true => format!("\n{inner}"),
+            false => " ".to_owned(),
+        };
+        let reason = harmless_lines(reason, &inner);
+        ui.line(format_args!("\n{indent}{about}{gap}{reason}"))?;
     }
     Ok(())
 }

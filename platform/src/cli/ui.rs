@@ -121,8 +121,12 @@ fn explained(failure: &Failure) -> String {
 
 /// Lines without control characters, all but the first set in.
 pub fn harmless_lines(text: &str, indent: &str) -> String {
-    let lines: Vec<_> = text.trim_end().lines().map(harmless::text).collect();
-    lines.join(&format!("\n{indent}"))
+    let mut lines = text.trim_end().lines();
+    let first = harmless::text(lines.next().unwrap_or_default()).into_owned();
+    lines.fold(first, |told, line| match harmless::text(line.trim_end()) {
+        empty if empty.is_empty() => told + "\n",
+        line => told + "\n" + indent + &line,
+    })
 }
 
 #[cfg(test)]

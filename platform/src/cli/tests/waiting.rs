@@ -75,7 +75,7 @@ async fn a_release_that_fails_is_exit_1_and_says_which_appling_and_why() {
     assert!(said.out.contains("web      failed"), "{}", said.out);
     assert!(
         said.out
-            .ends_with("\nweb: it exits with code 1\n  last line: boom\n"),
+            .ends_with("\nweb:\n  it exits with code 1\n  last line: boom\n"),
         "{}",
         said.out
     );
