@@ -13,12 +13,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// How long a claim holds without a heartbeat. A killed controller's work starts again after this.
-pub const LEASE: Duration = Duration::from_secs(8);
+pub const LEASE: Duration = Duration::from_secs(10);
 /// How often a claim is extended.
 const HEARTBEAT: Duration = Duration::from_secs(2);
-/// How long a write outside Postgres may take that was begun under a lease: what is left of the
-/// lease must be longer, so that the write cannot land after somebody else took over.
-pub const WRITE_DEADLINE: Duration = Duration::from_secs(4);
+/// What must be left of a lease when a write outside Postgres begins: more than the deadline of
+/// one request to Kubernetes, so that the write cannot land after somebody else took over.
+pub const WRITE_DEADLINE: Duration = Duration::from_secs(6);
 
 /// The tables whose rows are work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -99,11 +99,12 @@ async fn keep_log(
     mut events: mpsc::Receiver<BuildEvent>,
 ) -> sqlx::Result<()> {
     let mut kept = 0;
+    let mut worded = tell::BuildLog::default();
     let mut batch = Vec::with_capacity(BATCH);
     while events.recv_many(&mut batch, BATCH).await > 0 {
         let mut lines: Vec<String> = batch
             .drain(..)
-            .filter_map(|event| tell::build_line(&event))
+            .filter_map(|event| worded.line(&event))
             .collect();
         if kept > MAX_LINES {
             continue;
@@ -112,7 +113,13 @@ async fn keep_log(
         if kept > MAX_LINES {
             lines.push(format!("the log is cut here: more than {MAX_LINES} lines"));
         }
-        db::log_lines::append(&mut *db.acquire().await?, build.id, Some(build.appling.as_ref()), &lines).await?;
+        db::log_lines::append(
+            &mut *db.acquire().await?,
+            build.id,
+            Some(build.appling.as_ref()),
+            &lines,
+        )
+        .await?;
     }
     Ok(())
 }
@@ -125,7 +132,8 @@ async fn try_again(
 ) -> anyhow::Result<Next> {
     tracing::warn!(app = %build.app, appling = %build.appling, attempt = lease.attempts(), %error, "a build failed and is tried again");
     let line = format!("the builder is not well, trying again: {error}");
-    db::log_lines::append(&mut *platform.db.acquire().await?,
+    db::log_lines::append(
+        &mut *platform.db.acquire().await?,
         build.id,
         Some(build.appling.as_ref()),
         &[line],

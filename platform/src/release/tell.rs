@@ -1,5 +1,7 @@
 //! The platform's words about releases. Pure.
 
+use std::collections::BTreeSet;
+
 use builder_client::{AuthorError, BuildError, BuildEvent};
 use iterapp_schema::{AppName, ApplingName, Environment};
 
@@ -155,28 +157,43 @@ pub fn host_taken(host: &str, owner: &str) -> String {
     )
 }
 
-/// What happened in a build, as a line of its log; nothing for what nobody wants to read.
-pub fn build_line(event: &BuildEvent) -> Option<String> {
-    match event {
-        BuildEvent::Started {
-            step,
-            name,
-            again: false,
-        } => Some(format!("#{step} {name}")),
-        BuildEvent::Cached { step, .. } => Some(format!("#{step} CACHED")),
-        BuildEvent::Done {
-            step,
-            duration,
-            error: None,
-        } => Some(format!("#{step} DONE {:.1}s", duration.as_secs_f64())),
-        BuildEvent::Done {
-            step,
-            error: Some(error),
-            ..
-        } => Some(format!("#{step} ERROR: {error}")),
-        BuildEvent::Log { step, line, .. } => Some(format!("#{step} {line}")),
-        BuildEvent::Warning { step, message, .. } => Some(format!("#{step} WARNING: {message}")),
-        BuildEvent::Started { .. } | BuildEvent::Progress { .. } => None,
+/// A build's events as lines of its log. A step is told as done once: BuildKit lets steps start
+/// again, for parts that nobody asked about.
+#[derive(Debug, Default)]
+pub struct BuildLog {
+    done: BTreeSet<u32>,
+}
+
+impl BuildLog {
+    /// What happened, as a line; nothing for what nobody wants to read.
+    pub fn line(&mut self, event: &BuildEvent) -> Option<String> {
+        match event {
+            BuildEvent::Started {
+                step,
+                name,
+                again: false,
+            } => Some(format!("#{step} {name}")),
+            BuildEvent::Cached { step, .. } => Some(format!("#{step} CACHED")),
+            BuildEvent::Done {
+                step,
+                duration,
+                error: None,
+            } if self.done.insert(*step) => {
+                Some(format!("#{step} DONE {:.1}s", duration.as_secs_f64()))
+            }
+            BuildEvent::Done {
+                step,
+                error: Some(error),
+                ..
+            } => Some(format!("#{step} ERROR: {error}")),
+            BuildEvent::Log { step, line, .. } => Some(format!("#{step} {line}")),
+            BuildEvent::Warning { step, message, .. } => {
+                Some(format!("#{step} WARNING: {message}"))
+            }
+            BuildEvent::Started { .. } | BuildEvent::Done { .. } | BuildEvent::Progress { .. } => {
+                None
+            }
+        }
     }
 }
 
