@@ -12,7 +12,7 @@ use crate::api::{LogLine, Release};
 
 use super::client::{Ask, Client};
 use super::failure::Failure;
-use super::lines::Broken;
+use super::lines::{Broken, Lines};
 use super::ui::Ui;
 
 /// So long the platform may be out of reach before a follower gives up.
@@ -95,10 +95,12 @@ impl<'a, T: FnMut(&mut Ui, &LogLine) -> Result<(), Failure>> Follower<'a, T> {
         }
     }
 
-    /// Tells what pods say until something speaks against it; by itself that has no end.
+    /// Tells what pods say until something speaks against it; by itself that has no end. A platform
+    /// that cannot be reached to begin with is not waited for.
     pub async fn pods(&mut self, path: &[&str], query: &[(&str, String)]) -> Result<(), Failure> {
         let started = self.ui.now();
-        let told = self.stream(Ask { path, query }, None).await;
+        let lines = self.client.lines(Ask { path, query }).await?;
+        let told = self.told(lines, None).await;
         self.endurable(told)?;
         let others = query.iter().filter(|(name, _)| *name != "tail").cloned();
         let query: Vec<_> = others.chain([("tail", READ_BACK.to_owned())]).collect();
@@ -115,7 +117,11 @@ impl<'a, T: FnMut(&mut Ui, &LogLine) -> Result<(), Failure>> Follower<'a, T> {
 
     /// Tells one stream to its end, but for lines that were told before, or are older than `since`.
     async fn stream(&mut self, ask: Ask<'_>, since: Option<Timestamp>) -> Result<(), Failure> {
-        let mut lines = self.client.lines(ask).await?;
+        let lines = self.client.lines(ask).await?;
+        self.told(lines, since).await
+    }
+
+    async fn told(&mut self, mut lines: Lines, since: Option<Timestamp>) -> Result<(), Failure> {
         self.patience.reached();
         self.seen.rewind();
         while let Some(line) = lines.next().await.map_err(broken)? {

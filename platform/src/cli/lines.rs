@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use reqwest::Response;
-use tokio_util::codec::{FramedRead, LinesCodec};
+use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 use tokio_util::io::StreamReader;
 
 use crate::api::LogLine;
@@ -32,7 +32,7 @@ pub enum Broken {
     #[error("nothing came for {} s", .0.as_secs())]
     Idle(Duration),
     /// The connection broke.
-    #[error("the connection broke: {0}")]
+    #[error("{0}")]
     Connection(String),
     /// What came was no log line.
     #[error("what came was no log line")]
@@ -59,7 +59,7 @@ impl Lines {
             let line = match next {
                 Err(_) => return Err(Broken::Idle(self.idle)),
                 Ok(None) => return Ok(None),
-                Ok(Some(Err(error))) => return Err(Broken::Connection(deepest(&error))),
+                Ok(Some(Err(error))) => return Err(connection(&error)),
                 Ok(Some(Ok(line))) => line,
             };
             if !line.trim().is_empty() {
@@ -69,6 +69,13 @@ impl Lines {
             }
         }
     }
+}
+
+fn connection(error: &LinesCodecError) -> Broken {
+    Broken::Connection(match error {
+        LinesCodecError::Io(error) => deepest(error),
+        LinesCodecError::MaxLineLengthExceeded => "a line is too long".to_owned(),
+    })
 }
 
 /// The last of an error's causes, which says most about a connection.

@@ -33,6 +33,17 @@ async fn a_platform_that_is_not_there_is_exit_3_with_address_and_hint() {
 }
 
 #[tokio::test]
+async fn following_does_not_wait_for_a_platform_that_is_not_there() {
+    let shell = Shell::at("http://127.0.0.1:1");
+    for words in [
+        "logs -a hello --follow",
+        "logs -a hello --release 12 --follow",
+    ] {
+        assert_eq!(shell.hops(words).await.exit, 3, "{words}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_is_not_accepted_is_not_shown() {
     let platform = Platform::start().await;
     let mut shell = Shell::at(&platform.url);
