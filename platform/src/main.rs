@@ -60,7 +60,7 @@ async fn run(config: Config, serve: bool, control: bool) -> anyhow::Result<()> {
     };
     let serving = async {
         if serve {
-            let result = web::serve(platform.clone(), stop.clone().cancelled_owned()).await;
+            let result = web::serve(platform.clone(), stop.clone()).await;
             stop.cancel();
             return result;
         }

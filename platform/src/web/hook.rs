@@ -15,6 +15,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Answer, Server, apps, auth};
@@ -43,7 +44,7 @@ pub async fn received(
     if !auth::bearer_token(&headers).is_some_and(|token| auth::same(token, &server.hook.token)) {
         return Ok(StatusCode::UNAUTHORIZED.into_response());
     }
-    let platform = server.platform;
+    let (platform, stop) = (server.platform, server.stop);
     let app = apps::find(&platform, &app).await?.name;
     let mut pushes = Vec::new();
     for branch in pushed_branches(&changes) {
@@ -53,7 +54,7 @@ pub async fn received(
     }
     let (lines, to_pusher) = mpsc::channel(64);
     // When the pusher goes away the channel closes, and with it the telling, not the release.
-    tokio::spawn(tell(platform, app, pushes, lines));
+    tokio::spawn(tell(platform, app, pushes, lines, stop));
     let body = ReceiverStream::new(to_pusher)
         .map(|line: String| Ok::<_, Infallible>(Bytes::from(line + "\n")));
     Ok(Body::from_stream(body).into_response())
@@ -82,11 +83,22 @@ impl<T> From<mpsc::error::SendError<T>> for Gone {
     }
 }
 
-async fn tell(platform: Platform, app: AppName, pushes: Vec<Uuid>, lines: mpsc::Sender<String>) {
+async fn tell(
+    platform: Platform,
+    app: AppName,
+    pushes: Vec<Uuid>,
+    lines: mpsc::Sender<String>,
+    stop: CancellationToken,
+) {
     for push in pushes {
         let told = tokio::select! {
             told = tell_push(&platform, &app, push, &lines) => told,
             () = lines.closed() => return,
+            () = stop.cancelled() => {
+                // The pusher may be gone as well.
+                let _ = lines.send(restarting(&app)).await;
+                return;
+            }
         };
         match told {
             Ok(Ok(())) => {}
@@ -96,6 +108,12 @@ async fn tell(platform: Platform, app: AppName, pushes: Vec<Uuid>, lines: mpsc::
             }
         }
     }
+}
+
+fn restarting(app: &AppName) -> String {
+    format!(
+        "The platform is being restarted; the release goes on. To follow it: hops status -a {app}"
+    )
 }
 
 async fn tell_push(

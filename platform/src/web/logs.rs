@@ -11,6 +11,7 @@ use axum::{
 use futures::{Stream, StreamExt};
 use iterapp_schema::{ApplingName, Environment};
 use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Answer, Problem, apps, releases};
@@ -31,6 +32,7 @@ pub struct ReleaseQuery {
 /// `GET /api/releases/{id}/log`
 pub async fn release(
     State(platform): State<Platform>,
+    State(stop): State<CancellationToken>,
     Path(id): Path<Uuid>,
     Query(query): Query<ReleaseQuery>,
 ) -> Answer<Response> {
@@ -40,7 +42,7 @@ pub async fn release(
     let lines = batches
         .take_while(|batch| std::future::ready(batch.is_ok()))
         .flat_map(|batch| futures::stream::iter(batch.unwrap_or_default()));
-    Ok(ndjson(lines))
+    Ok(ndjson(lines, stop))
 }
 
 /// What `GET …/logs` understands.
@@ -55,6 +57,7 @@ pub struct PodsQuery {
 /// `GET /api/apps/{app}/environments/{environment}/logs`
 pub async fn pods(
     State(platform): State<Platform>,
+    State(stop): State<CancellationToken>,
     Path((app, environment)): Path<(String, String)>,
     Query(query): Query<PodsQuery>,
 ) -> Answer<Response> {
@@ -77,7 +80,7 @@ pub async fn pods(
         follow: query.follow,
     };
     let lines = pods::logs(&platform.cluster, &app.name, environment, wanted).await?;
-    Ok(ndjson(lines.map(from_pod)))
+    Ok(ndjson(lines.map(from_pod), stop))
 }
 
 fn from_pod(line: PodLine) -> LogLine {
@@ -90,8 +93,12 @@ fn from_pod(line: PodLine) -> LogLine {
     }
 }
 
-fn ndjson(lines: impl Stream<Item = LogLine> + Send + 'static) -> Response {
-    let bytes = lines.map(|line| {
+/// Lines until their end, or the server's: whoever follows asks again.
+fn ndjson(
+    lines: impl Stream<Item = LogLine> + Send + 'static,
+    stop: CancellationToken,
+) -> Response {
+    let bytes = lines.take_until(stop.cancelled_owned()).map(|line| {
         let mut text = serde_json::to_string(&line).unwrap_or_default();
         text.push('\n');
         Ok::<_, Infallible>(Bytes::from(text))

@@ -8,7 +8,7 @@ mod hook;
 mod logs;
 mod releases;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::{
@@ -19,6 +19,7 @@ use axum::{
 };
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tower_http::{
     catch_panic::CatchPanicLayer, decompression::RequestDecompressionLayer, timeout::TimeoutLayer,
     trace::TraceLayer,
@@ -37,6 +38,8 @@ const API_LIMIT: usize = 1 << 20;
 const API_DEADLINE: Duration = Duration::from_secs(240);
 /// How long reading a webhook may take.
 const WEBHOOK_DEADLINE: Duration = Duration::from_secs(30);
+/// How long requests may go on when the server is to stop.
+const LAST_REQUESTS: Duration = Duration::from_secs(5);
 /// Git programs at the same time.
 const GIT_PROGRAMS: usize = 64;
 
@@ -51,6 +54,14 @@ pub struct Server {
     pub hook: HookAddress,
     /// Room for git programs.
     pub git_room: Arc<Semaphore>,
+    /// Cancelled when the server is to stop: long tellings end then, with a word.
+    pub stop: CancellationToken,
+}
+
+impl FromRef<Server> for CancellationToken {
+    fn from_ref(server: &Server) -> CancellationToken {
+        server.stop.clone()
+    }
 }
 
 impl FromRef<Server> for Platform {
@@ -60,7 +71,7 @@ impl FromRef<Server> for Platform {
 }
 
 impl Server {
-    fn new(platform: Platform, port: u16) -> anyhow::Result<Server> {
+    fn new(platform: Platform, port: u16, stop: CancellationToken) -> anyhow::Result<Server> {
         let token = random::<16>()
             .iter()
             .map(|byte| format!("{byte:02x}"))
@@ -72,6 +83,7 @@ impl Server {
                 token: token.into(),
             },
             git_room: Arc::new(Semaphore::new(GIT_PROGRAMS)),
+            stop,
             platform,
         })
     }
@@ -140,23 +152,22 @@ fn router(server: Server) -> Router {
         .with_state(server)
 }
 
-/// Serves until `stop`, then lets requests that are under way end.
+/// Serves until `stop`, then lets requests that are under way end, for a while.
 ///
 /// # Errors
 /// When the address cannot be listened on, or the token is missing.
-pub async fn serve(
-    platform: Platform,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> anyhow::Result<()> {
+pub async fn serve(platform: Platform, stop: CancellationToken) -> anyhow::Result<()> {
     let address = platform.config.listen;
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .with_context(|| format!("listening on {address}"))?;
     let listening = listener.local_addr()?;
-    let server = Server::new(platform, listening.port())?;
+    let server = Server::new(platform, listening.port(), stop.clone())?;
     tracing::info!(address = %listening, "serving");
-    axum::serve(listener, router(server))
-        .with_graceful_shutdown(stop)
-        .await
-        .context("serving")
+    let stopping = stop.clone().cancelled_owned();
+    let serving = axum::serve(listener, router(server)).with_graceful_shutdown(stopping);
+    tokio::select! {
+        served = serving => served.context("serving"),
+        () = async { stop.cancelled().await; tokio::time::sleep(LAST_REQUESTS).await } => Ok(()),
+    }
 }
