@@ -49,13 +49,16 @@ impl<'p> App<'p> {
     /// # Panics
     /// When the platform refuses.
     pub async fn create(platform: &'p Platform, name: &str, repository: Option<&str>) -> App<'p> {
-        let (status, created) = post(
-            platform,
-            "/api/apps",
-            &json!({ "name": name, "repository": repository }),
-        )
-        .await;
-        assert_eq!(status, 201, "creating {name}: {created}");
+        App::create_as(platform, &json!({ "name": name, "repository": repository })).await
+    }
+
+    /// Creates an app from the body of a request.
+    ///
+    /// # Panics
+    /// When the platform refuses.
+    pub async fn create_as(platform: &'p Platform, asked: &Value) -> App<'p> {
+        let (status, created) = platform.create_app(asked).await;
+        assert_eq!(status, 201, "creating {asked}: {created}");
         App {
             name: created["name"].as_str().expect("a name").to_owned(),
             platform,
@@ -110,7 +113,9 @@ impl<'p> App<'p> {
             "/api/apps/{}/environments/{environment}/releases",
             self.name
         );
-        post(self.platform, &path, &json!({ "ref": reference })).await
+        self.platform
+            .post(&path, &json!({ "ref": reference }))
+            .await
     }
 
     /// A release, once it has ended.
@@ -144,18 +149,11 @@ impl<'p> App<'p> {
     /// `GET` at the API.
     ///
     /// # Panics
-    /// When the platform does not answer.
+    /// When the platform does not answer, or refuses.
     pub async fn api(&self, path: &str) -> Value {
-        let request = client()
-            .get(format!("{}{path}", self.platform.url))
-            .bearer_auth(&self.platform.token);
-        request
-            .send()
-            .await
-            .expect("the API")
-            .json()
-            .await
-            .expect("JSON")
+        let (status, answer) = self.platform.get(path).await;
+        assert!(status < 300, "{path} answered {status}: {answer}");
+        answer
     }
 
     /// What `GET …/status` says.
@@ -236,16 +234,4 @@ impl Drop for App<'_> {
             self.platform.instance, self.name
         ));
     }
-}
-
-async fn post(platform: &Platform, path: &str, body: &Value) -> (u16, Value) {
-    let request = client()
-        .post(format!("{}{path}", platform.url))
-        .bearer_auth(&platform.token)
-        .json(body);
-    let answer = request.send().await.expect("the API");
-    (
-        answer.status().as_u16(),
-        answer.json().await.unwrap_or(Value::Null),
-    )
 }

@@ -1,7 +1,14 @@
 //! A forge: a real repository behind git's own smart HTTP server on loopback, as github.com is
 //! one, and the webhooks that it would send.
 
-use std::{path::PathBuf, process::Stdio};
+use std::{
+    path::PathBuf,
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use axum::{
     Router,
@@ -24,6 +31,7 @@ pub struct Forge {
     pub url: String,
     root: tempfile::TempDir,
     server: JoinHandle<()>,
+    requests: Arc<AtomicUsize>,
 }
 
 /// What the server holds.
@@ -32,6 +40,8 @@ struct Served {
     root: PathBuf,
     /// The password that is asked for, if one is.
     password: Option<String>,
+    /// How often anything was asked for.
+    requests: Arc<AtomicUsize>,
 }
 
 impl Forge {
@@ -61,14 +71,26 @@ impl Forge {
             "http://{}/app.git",
             listener.local_addr().expect("its address")
         );
+        let requests = Arc::default();
         let served = Served {
             root: root.path().to_owned(),
             password,
+            requests: Arc::clone(&requests),
         };
         let router = Router::new().fallback(answer).with_state(served);
         let server =
             tokio::spawn(async move { axum::serve(listener, router).await.expect("serving") });
-        Forge { url, root, server }
+        Forge {
+            url,
+            root,
+            server,
+            requests,
+        }
+    }
+
+    /// How many requests came so far, refused ones included.
+    pub fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
     }
 
     /// Brings a work folder's `HEAD` to a branch, as a push to the forge does.
@@ -135,15 +157,15 @@ impl Delivery {
             .clone()
             .or_else(|| webhook["secret"].as_str().map(str::to_owned))
             .expect("a secret");
-        self.send_to(webhook["url"].as_str().expect("an address"), &secret)
-            .await
+        let url = webhook["url"].as_str().expect("an address");
+        self.send_to(url, &secret).await.0
     }
 
-    /// Sends it to an address, signed with a secret.
+    /// Sends it to an address, signed with a secret; returns the status and the answer's body.
     ///
     /// # Panics
     /// When the platform does not answer.
-    pub async fn send_to(&self, url: &str, secret: &str) -> u16 {
+    pub async fn send_to(&self, url: &str, secret: &str) -> (u16, String) {
         let mut request = client()
             .post(url)
             .header("x-github-event", &self.event)
@@ -151,13 +173,10 @@ impl Delivery {
         if self.signed {
             request = request.header("x-hub-signature-256", sign(secret, &self.body));
         }
-        request
-            .body(self.body.clone())
-            .send()
-            .await
-            .expect("the webhook's address")
-            .status()
-            .as_u16()
+        let answer = request.body(self.body.clone()).send().await;
+        let answer = answer.expect("the webhook's address");
+        let status = answer.status().as_u16();
+        (status, answer.text().await.unwrap_or_default())
     }
 }
 
@@ -177,6 +196,7 @@ fn sign(secret: &str, body: &str) -> String {
 /// Hands a request to `git http-backend`, which speaks CGI
 /// (<https://git-scm.com/docs/git-http-backend>).
 async fn answer(State(served): State<Served>, request: Request) -> Response {
+    served.requests.fetch_add(1, Ordering::SeqCst);
     if served
         .password
         .as_deref()

@@ -4,18 +4,27 @@
 //! Everything is real but the forge. The stack is started by `deploy/local/run`; its addresses
 //! come by the environment that `deploy/local/env` prints, and `tests/run` sets it.
 
+mod api;
 mod app;
+mod cli;
 mod cluster;
 mod forge;
+mod image;
+mod load;
 mod platform;
+mod pods;
 mod repo;
 mod wait;
 mod web;
 
 pub use app::{App, Deployed};
+pub use cli::{Hops, Ran};
 pub use cluster::Kube;
 pub use forge::{Delivery, Forge};
+pub use image::{image_config, want_base_image};
+pub use load::{Connections, Load, Tally};
 pub use platform::{Options, Platform, Role};
+pub use pods::{Pod, Watch};
 pub use repo::{Pushed, Repo, dockerfile};
 pub use wait::{eventually, eventually_within};
 pub use web::{Answer, client, get, get_with};
@@ -33,17 +42,31 @@ pub fn setting(name: &str) -> String {
 /// The platform that most tests share, each with apps of its own. It ends with the test binary.
 pub fn shared() -> &'static Platform {
     static SHARED: OnceLock<Platform> = OnceLock::new();
-    SHARED.get_or_init(|| {
-        // The platform ends when the thread ends that started it: so that thread must stay.
-        let (sender, receiver) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            sender
-                .send(Platform::start(Options::default()))
-                .expect("nobody waits for the platform");
-            std::thread::park();
-        });
-        receiver.recv().expect("the platform did not start")
+    SHARED.get_or_init(|| resident(Options::default()))
+}
+
+/// Another one, which gives up on a candidate after 20 s: for tests of what does not become ready.
+pub fn impatient() -> &'static Platform {
+    static IMPATIENT: OnceLock<Platform> = OnceLock::new();
+    IMPATIENT.get_or_init(|| {
+        resident(Options {
+            rollout_deadline: 20,
+            ..Options::default()
+        })
     })
+}
+
+/// A platform that ends with the test binary.
+fn resident(options: Options) -> Platform {
+    // The platform ends when the thread ends that started it: so that thread must stay.
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        sender
+            .send(Platform::start(options))
+            .expect("nobody waits for the platform");
+        std::thread::park();
+    });
+    receiver.recv().expect("the platform did not start")
 }
 
 /// The image of the server in `tests/server`, which most test apps run.

@@ -166,6 +166,47 @@ impl Platform {
         true
     }
 
+    /// The ids of the processes of this role, the oldest first.
+    ///
+    /// # Panics
+    /// When another thread did.
+    pub fn processes(&self, role: Role) -> Vec<u32> {
+        let processes = self.processes.lock().expect("the list of processes");
+        let of_role = processes.iter().filter(|(other, _)| *other == role);
+        of_role.map(|(_, child)| child.id()).collect()
+    }
+
+    /// Ends one process of ours by signal 9.
+    ///
+    /// # Panics
+    /// When there is none of this id.
+    pub fn kill_process(&self, id: u32) {
+        let mut processes = self.processes.lock().expect("the list of processes");
+        let index = processes.iter().position(|(_, child)| child.id() == id);
+        let (_, mut child) = processes.remove(index.expect("a process of ours"));
+        child.kill().expect("killing a process of ours");
+        child.wait().expect("waiting for a process of ours");
+    }
+
+    /// Sends a signal to one process of ours: `STOP`, `CONT`.
+    ///
+    /// # Panics
+    /// When there is none of this id.
+    pub fn signal(&self, id: u32, signal: &str) {
+        let mut processes = self.processes.lock().expect("the list of processes");
+        let ours = processes.iter_mut().find(|(_, child)| child.id() == id);
+        let (_, child) = ours.expect("a process of ours");
+        let ended = child.try_wait().expect("asking for a process of ours");
+        assert!(
+            ended.is_none(),
+            "the process has ended by itself: {ended:?}"
+        );
+        let sent = Command::new("kill")
+            .args([format!("-{signal}"), id.to_string()])
+            .status();
+        assert!(sent.expect("kill").success());
+    }
+
     /// An app of a name that no other test uses, pushed to the platform.
     pub async fn app(&self, prefix: &str) -> App<'_> {
         App::create(self, &unique(prefix), None).await

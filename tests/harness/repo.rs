@@ -165,14 +165,32 @@ impl Repo {
     }
 
     fn push_command(&self, url: &str, token: &str, refs: &[&str]) -> Command {
+        let mut command = self.with_token(&["push", "--no-progress", url], token);
+        command.args(refs);
+        command
+    }
+
+    /// Runs git with a token as password; git's own words, whether it was content or not.
+    ///
+    /// # Panics
+    /// When git cannot be started.
+    pub async fn git_with_token(&self, arguments: &[&str], token: &str) -> Pushed {
+        let output = self.with_token(arguments, token).output().await;
+        let output = output.expect("git");
+        Pushed {
+            ok: output.status.success(),
+            output: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    fn with_token(&self, arguments: &[&str], token: &str) -> Command {
         use base64::{Engine, engine::general_purpose::STANDARD};
-        let mut command = self.command(&["push", "--no-progress", url]);
+        let mut command = self.command(arguments);
         let header = format!(
             "Authorization: Basic {}",
             STANDARD.encode(format!("x:{token}"))
         );
         command
-            .args(refs)
             .env("GIT_CONFIG_COUNT", "1")
             .env("GIT_CONFIG_KEY_0", "http.extraHeader")
             .env("GIT_CONFIG_VALUE_0", header);

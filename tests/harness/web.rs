@@ -45,7 +45,16 @@ pub async fn get_with(client: &reqwest::Client, host: &str, path: &str) -> Answe
             .trim_end_matches('/')
             .replace("localhost", "127.0.0.1")
     );
-    match client.get(url).header("host", host).send().await {
+    send(client.get(url).header("host", host)).await
+}
+
+/// `GET` of an address, not through the ingress.
+pub(crate) async fn get_url(url: &str) -> Answer {
+    send(client().get(url)).await
+}
+
+async fn send(request: reqwest::RequestBuilder) -> Answer {
+    match request.send().await {
         Ok(answer) => read(answer).await,
         Err(error) => Answer {
             status: 0,
@@ -81,12 +90,20 @@ async fn read(answer: reqwest::Response) -> Answer {
 
 /// A client that waits at most 20 s and follows nothing.
 pub fn client() -> reqwest::Client {
+    builder().build().expect("a client can be built")
+}
+
+/// The same with a connection for every request.
+pub(crate) fn fresh_client() -> reqwest::Client {
+    let builder = builder().pool_max_idle_per_host(0);
+    builder.build().expect("a client can be built")
+}
+
+fn builder() -> reqwest::ClientBuilder {
     // Fails only when it was done before.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()
         .timeout(Duration::from_secs(20))
         .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .expect("a client can be built")
 }

@@ -1,0 +1,146 @@
+//! A steady stream of requests against one host, on a thread of its own, so that nothing a test
+//! does meanwhile slows it down.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use tokio::{
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval},
+};
+
+use crate::{
+    Answer, get_with,
+    web::{client, fresh_client},
+};
+
+/// Which connections the requests use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connections {
+    /// A new one for every request.
+    Fresh,
+    /// As few as will do, used again and again.
+    Kept,
+}
+
+/// What came of the requests so far.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// How many were answered with 200, by the message in the answer.
+    pub answered: BTreeMap<String, usize>,
+    /// All others: when, and what came instead.
+    pub failed: Vec<String>,
+}
+
+impl Tally {
+    /// How many there were.
+    pub fn total(&self) -> usize {
+        self.failed.len() + self.answered.values().sum::<usize>()
+    }
+}
+
+/// Requests that go on until this is stopped.
+pub struct Load {
+    tally: Arc<Mutex<Tally>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Load {
+    /// Starts to ask for `/`, so many times a second, however long the answers take.
+    pub fn start(host: &str, per_second: u32, connections: Connections) -> Load {
+        let (tally, stop) = (Arc::<Mutex<Tally>>::default(), Arc::<AtomicBool>::default());
+        let asking = ask(
+            host.to_owned(),
+            per_second,
+            connections,
+            tally.clone(),
+            stop.clone(),
+        );
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            runtime.expect("a runtime").block_on(asking);
+        });
+        Load {
+            tally,
+            stop,
+            thread: Some(thread),
+        }
+    }
+
+    /// What came so far.
+    pub fn so_far(&self) -> Tally {
+        lock(&self.tally).clone()
+    }
+
+    /// Stops asking, and waits for the answers that are still to come.
+    ///
+    /// # Panics
+    /// When the thread did.
+    pub fn stop(mut self) -> Tally {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the requests");
+        }
+        self.so_far()
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+async fn ask(
+    host: String,
+    per_second: u32,
+    connections: Connections,
+    tally: Arc<Mutex<Tally>>,
+    stop: Arc<AtomicBool>,
+) {
+    let client = match connections {
+        Connections::Fresh => fresh_client(),
+        Connections::Kept => client(),
+    };
+    let start = Instant::now();
+    let mut ticks = interval(Duration::from_secs(1) / per_second);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut requests = JoinSet::new();
+    while !stop.load(Ordering::Relaxed) {
+        ticks.tick().await;
+        let (client, host, tally) = (client.clone(), host.clone(), tally.clone());
+        requests.spawn(async move {
+            let asked = start.elapsed();
+            let answer = get_with(&client, &host, "/").await;
+            note(&mut lock(&tally), asked, &answer);
+        });
+        while requests.try_join_next().is_some() {}
+    }
+    requests.join_all().await;
+}
+
+fn note(tally: &mut Tally, asked: Duration, answer: &Answer) {
+    if answer.status == 200 {
+        let message = answer.json()["message"].as_str().unwrap_or("?").to_owned();
+        *tally.answered.entry(message).or_default() += 1;
+    } else {
+        let Answer { status, body, .. } = answer;
+        tally
+            .failed
+            .push(format!("{:.3} s: {status} {body}", asked.as_secs_f64()));
+    }
+}
+
+fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
+    tally.lock().unwrap_or_else(PoisonError::into_inner)
+}
