@@ -268,7 +268,7 @@ impl Drop for Platform {
 }
 
 /// A name that no other test uses.
-pub(crate) fn unique(prefix: &str) -> String {
+pub fn unique(prefix: &str) -> String {
     let id = Uuid::new_v4().simple().to_string();
     format!("{prefix}-{}", &id[..5])
 }

@@ -4,3 +4,4 @@
 //! Tests name the acceptance rows they prove, as in `// Proves: H01 H05`.
 
 mod first;
+mod journeys;
