@@ -3,7 +3,7 @@
 //!
 //! Protocol: <https://git-scm.com/docs/http-protocol> and <https://git-scm.com/docs/protocol-v2>.
 
-use std::{process::Stdio, time::Duration};
+use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use anyhow::Context;
 use axum::body::{Body, Bytes};
@@ -70,6 +70,9 @@ pub struct HookAddress {
     pub url: String,
     /// The token for it.
     pub token: SecretString,
+    /// This program, which is the hook as well: its path when it was started, since the file may be
+    /// replaced while it runs.
+    pub program: PathBuf,
 }
 
 /// The first answer of an exchange: which refs there are.
@@ -145,7 +148,7 @@ where
     command
         .env(hook::URL, format!("{}/{app}", hook.url))
         .env(hook::TOKEN, hook.token.expose_secret())
-        .env(hook::PROGRAM, std::env::current_exe()?)
+        .env(hook::PROGRAM, &hook.program)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());

@@ -81,6 +81,7 @@ impl Server {
             hook: HookAddress {
                 url: format!("http://{}/internal/received", hook_host(&platform, port)),
                 token: token.into(),
+                program: std::env::current_exe().context("finding this program's file")?,
             },
             git_room: Arc::new(Semaphore::new(GIT_PROGRAMS)),
             stop,
