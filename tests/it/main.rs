@@ -3,5 +3,10 @@
 //!
 //! Tests name the acceptance rows they prove, as in `// Proves: H01 H05`.
 
+mod crashes;
 mod first;
+mod healing;
+mod intake;
 mod journeys;
+mod rollout;
+mod traffic;
