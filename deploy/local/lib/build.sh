@@ -22,7 +22,7 @@ part_key() {  # part packages flags
   local dir=$LOCAL/parts/$1 version
   version=$(awk '$1 ~ /\/(kubernetes|buildkit|coredns|traefik\/v3)$/ && $2 ~ /^v/ {print $2; exit} $1 == "require" && $3 ~ /^v/ {print $3; exit}' "$dir/go.mod")
   printf '%s-%s-%s' "$1" "$version" \
-    "$({ cat "$dir"/go.mod "$dir"/go.sum; cat "$dir"/*.go 2>/dev/null || true; echo "$2 $3"; go env GOVERSION GOARCH; } | sha256sum | cut -c1-12)"
+    "$({ cat "$dir"/go.mod "$dir"/go.sum; cat "$dir"/*.go "$dir"/*.patch 2>/dev/null || true; echo "$2 $3"; go env GOVERSION GOARCH; } | sha256sum | cut -c1-12)"
 }
 
 # Builds what is missing and points $BIN at it.
@@ -43,13 +43,41 @@ build_go_parts() {
 # interrupted leaves nothing that looks finished. (Go keeps what it had compiled.)
 build_go_part() {  # part packages flags destination
   local temp=$4.building
-  mkdir -p "$temp"
-  (cd "$LOCAL/parts/$1" || exit
-    # shellcheck disable=SC2086
-    CGO_ENABLED=0 GOFLAGS=-mod=readonly nice -n 5 \
-      go build -buildvcs=false -trimpath -ldflags "-s -w $3" -o "$temp/" $2) || return
+  rm -rf "$temp"
+  mkdir -p "$temp/bin"
+  cd "$LOCAL/parts/$1" || return
+  local modfile=()
+  if compgen -G '*.patch' >/dev/null; then
+    patch_modules "$temp" || return
+    modfile=(-modfile "$temp/go.mod")
+  fi
+  # shellcheck disable=SC2086
+  CGO_ENABLED=0 GOFLAGS=-mod=readonly nice -n 5 \
+    go build "${modfile[@]}" -buildvcs=false -trimpath -ldflags "-s -w $3" -o "$temp/bin/" $2 || return
   rm -rf "$4"
-  mv "$temp" "$4"
+  mv "$temp/bin" "$4"
+  rm -rf "$temp"
+}
+
+# Copies of the modules that our *.patch files are for, with the patches applied, and a go.mod
+# that uses the copies: Go refuses changes in its own module cache. Each patch says why it is
+# needed, and has a line "module: PATH".
+patch_modules() {  # work folder
+  local patch module copy
+  cp go.mod go.sum "$1/" || return
+  for patch in "$PWD"/*.patch; do
+    module=$(sed -n 's/^module: //p' "$patch")
+    copy=$1/source/$module
+    if [ ! -d "$copy" ]; then
+      go mod download "$module" || return
+      mkdir -p "$copy"
+      cp -R "$(go list -m -f '{{.Dir}}' "$module")/." "$copy" || return
+      chmod -R u+w "$copy"
+    fi
+    # The ceiling: were the cache inside of some repository, git would apply it there.
+    (cd "$copy" && GIT_CEILING_DIRECTORIES=$1 git apply --verbose "$patch") || return
+    go mod edit -replace "$module=$copy" "$1/go.mod" || return
+  done
 }
 
 link_programs() {

@@ -15,7 +15,8 @@ clear_machine() {
   remove_network
   remove_cgroups
   restore_sysctls
-  remove_traces
+  remove_folders
+  rm -rf --one-file-system "$RUN" "$STATE/cni"
 }
 
 # While containerd still works: ask every container to end, give it a moment, and forget
@@ -63,14 +64,4 @@ no_process_left() { [ -z "$(our_processes)" ]; }
 signal_processes() {
   local pid
   for pid in $(our_processes); do kill "-$1" "$pid" 2>/dev/null || true; done
-}
-
-# Files outside of our own folders that the kubelet and the CNI plugins insist on.
-remove_traces() {
-  rm -rf "$RUN" "$STATE"/cni
-  rm -f /var/lib/cni/results/"$POD_BRIDGE"-* /var/lib/cni/cache/results/"$POD_BRIDGE"-* 2>/dev/null || true
-  if [ -d /var/log/containers ]; then
-    find /var/log/containers -type l -lname "$STATE/*" -delete
-  fi
-  rmdir /var/log/containers /var/lib/cni/results /var/lib/cni/cache/results /var/lib/cni/cache /var/lib/cni 2>/dev/null || true
 }

@@ -136,6 +136,10 @@ cgroup_roots() {
   fi
 }
 
+# Where programs make cgroups of ours: beside those also in version 2's hierarchy when it has
+# no controllers of its own (a "hybrid" machine).
+all_cgroup_roots() { awk '/ - cgroup2? / {print $5}' /proc/self/mountinfo; }
+
 # The hierarchy by which we find our own processes.
 cgroup_for_processes() {
   local roots
@@ -160,16 +164,43 @@ make_cgroups() {
 # Everything of ours that runs: parts, shims, containers, build steps.
 our_processes() {
   local root
-  for root in $(cgroup_roots); do
+  for root in $(all_cgroup_roots); do
     find "$root/$CGROUP" -name cgroup.procs -exec cat {} + 2>/dev/null || true
   done | sort -un
 }
 
 remove_cgroups() {
   local root
-  for root in $(cgroup_roots); do
+  for root in $(all_cgroup_roots); do
     [ ! -d "$root/$CGROUP" ] || find "$root/$CGROUP" -depth -type d -exec rmdir {} + 2>/dev/null || true
   done
+}
+
+# --- folders outside of ours ------------------------------------------------------------------
+
+# Places that containerd, runc, the CNI plugins and the kubelet use wherever their own root is.
+# The ones that are not there before the first start are taken away by `stop`.
+OUTSIDE=(/run/containerd /run/runc /var/lib/cni /var/lib/kubelet /var/log/containers /usr/libexec/kubernetes)
+
+remember_folders() {
+  local folder
+  [ ! -e "$STATE/folders-made" ] || return 0
+  for folder in "${OUTSIDE[@]}"; do
+    [ -e "$folder" ] || printf '%s\n' "$folder"
+  done >"$STATE/folders-made.new"
+  mv "$STATE/folders-made.new" "$STATE/folders-made"
+}
+
+remove_folders() {
+  local folder
+  # Where somebody else's were before: only what is ours in them.
+  rm -f /var/lib/cni/results/"$POD_BRIDGE"-* /var/lib/cni/cache/results/"$POD_BRIDGE"-*
+  [ ! -d /var/log/containers ] || find /var/log/containers -type l -lname "$STATE/*" -delete
+  [ -r "$STATE/folders-made" ] || return 0
+  for folder in "${OUTSIDE[@]}"; do
+    if grep -qxF "$folder" "$STATE/folders-made"; then rm -rf --one-file-system "$folder"; fi
+  done
+  rm -f "$STATE/folders-made"
 }
 
 # --- mounts --------------------------------------------------------------------------------
