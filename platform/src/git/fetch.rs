@@ -54,10 +54,16 @@ pub async fn fetch(
         "--no-write-fetch-head",
         "--no-auto-maintenance",
     ]);
-    command.current_dir(store.path(app)).args(["--", &address.url]);
+    command
+        .current_dir(store.path(app))
+        .args(["--", &address.url]);
     command.args(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]);
     let fetched = output(command, FETCH_DEADLINE).await;
-    fetched.with_context(|| format!("fetching {}", address.url))?;
+    fetched.map_err(|error| {
+        remote
+            .explained(error)
+            .context(format!("fetching {}", address.url))
+    })?;
     Ok(default)
 }
 
@@ -141,6 +147,18 @@ impl<'a> Remote<'a> {
         command
     }
 
+    /// Git asks for a user when the forge does not let it in; what it then says is about a
+    /// terminal, and helps nobody.
+    fn explained(&self, error: anyhow::Error) -> anyhow::Error {
+        if !error.to_string().contains("terminal prompts disabled") {
+            return error;
+        }
+        anyhow::anyhow!(match self.token {
+            Some(_) => "the forge does not accept the app's token",
+            None => "the forge wants a token: the repository is private, or there is none",
+        })
+    }
+
     /// What `HEAD` of the forge's repository names.
     async fn default_branch(&self) -> anyhow::Result<Option<String>> {
         let mut command = self.git(["ls-remote", "--symref", "--exit-code"]);
@@ -150,7 +168,10 @@ impl<'a> Remote<'a> {
             Ok(text) => text,
             // An empty repository has no HEAD to tell of (exit code 2, without a word).
             Err(error) if error.to_string().contains("without a word") => return Ok(None),
-            Err(error) => return Err(error.context(format!("asking {}", self.address.url))),
+            Err(error) => {
+                let error = self.explained(error);
+                return Err(error.context(format!("asking {}", self.address.url)));
+            }
         };
         Ok(text.lines().find_map(|line| {
             let target = line.strip_prefix("ref: refs/heads/")?;
