@@ -173,7 +173,7 @@ impl BuildLog {
                 name,
                 again: false,
             } => Some(format!("#{step} {name}")),
-            BuildEvent::Cached { step, .. } => Some(format!("#{step} CACHED")),
+            BuildEvent::Cached { step, name } => Some(format!("#{step} CACHED {name}")),
             BuildEvent::Done {
                 step,
                 duration,
