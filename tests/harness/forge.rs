@@ -121,6 +121,7 @@ impl Drop for Forge {
 }
 
 /// One delivery of a webhook.
+#[derive(Clone)]
 pub struct Delivery {
     /// `X-GitHub-Event`.
     pub event: String,
@@ -181,7 +182,7 @@ impl Delivery {
 }
 
 /// The value of `X-Hub-Signature-256`.
-fn sign(secret: &str, body: &str) -> String {
+pub fn sign(secret: &str, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length will do");
     mac.update(body.as_bytes());
     let digits = mac

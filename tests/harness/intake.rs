@@ -1,6 +1,6 @@
 //! What the platform has taken in of an app: pushes, and the builds that came of them.
 
-use crate::{App, Deployed, eventually};
+use crate::{App, Deployed, eventually, get};
 
 impl App<'_> {
     /// The first release, which nobody waits for who told of it by a webhook; once it has ended.
@@ -12,6 +12,19 @@ impl App<'_> {
         let release = eventually("a release is asked for", asked_for).await;
         self.ended(release["number"].as_i64().expect("a number"))
             .await
+    }
+
+    /// Waits until the only appling's Host answers with this message.
+    ///
+    /// # Panics
+    /// When it does not after a while.
+    pub async fn serves(&self, environment: &str, message: &str) {
+        let host = self.host(environment);
+        let answered = || async {
+            let answer = get(&host, "/").await;
+            (answer.json()["message"] == message).then_some(())
+        };
+        eventually(&format!("{host} answers {message:?}"), answered).await;
     }
 
     /// Waits until every push that was stored has been read: what it asks for is there then.

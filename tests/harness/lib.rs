@@ -21,7 +21,7 @@ mod web;
 pub use app::{App, Deployed};
 pub use cli::{Hops, Ran};
 pub use cluster::Kube;
-pub use forge::{Delivery, Forge};
+pub use forge::{Delivery, Forge, sign};
 pub use image::{image_config, want_base_image};
 pub use load::{Connections, Load, Tally};
 pub use platform::{Options, Platform, Role, unique};

@@ -217,6 +217,11 @@ impl Platform {
         App::create(self, &unique(prefix), Some(repository)).await
     }
 
+    /// Where it keeps its data: git repositories among it.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// A pool on the platform's database.
     ///
     /// # Panics

@@ -14,16 +14,28 @@ pub struct Repo {
     folder: tempfile::TempDir,
 }
 
-/// What became of a `git push`.
+/// What became of a `git push`, or another exchange with the platform.
 #[derive(Debug, Clone)]
 pub struct Pushed {
     /// Whether git was content.
     pub ok: bool,
     /// What git showed, `remote:` lines among it.
     pub output: String,
+    /// What git printed as its result.
+    pub printed: String,
 }
 
 impl Pushed {
+    async fn of(mut command: Command) -> Pushed {
+        let output = command.output().await.expect("git");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Pushed {
+            ok: output.status.success(),
+            output: text(&output.stderr),
+            printed: text(&output.stdout),
+        }
+    }
+
     /// The platform's words: the `remote:` lines without that word.
     pub fn remote(&self) -> String {
         let lines = self
@@ -124,18 +136,10 @@ impl Repo {
     /// # Panics
     /// When git cannot be started.
     pub async fn push(&self, url: &str, token: &str, refs: &[&str]) -> Pushed {
-        let output = self
-            .push_command(url, token, refs)
-            .output()
-            .await
-            .expect("git push");
-        Pushed {
-            ok: output.status.success(),
-            output: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Pushed::of(self.push_command(url, token, refs)).await
     }
 
-    /// `git push` that is ended, as by Ctrl-C, once it has shown a line that contains `until`.
+    /// `git push` that is ended by Ctrl-C once it has shown a line that contains `until`.
     ///
     /// # Panics
     /// When git ends without having shown it.
@@ -149,15 +153,21 @@ impl Repo {
         let mut child = self
             .push_command(url, token, refs)
             .stderr(Stdio::piped())
+            // A terminal sends Ctrl-C to all processes of the group: git has several.
+            .process_group(0)
             .spawn()
             .expect("git push");
+        let group = format!("-{}", child.id().expect("its id"));
         let mut lines = BufReader::new(child.stderr.take().expect("its words")).lines();
         let mut output = String::new();
         while let Some(line) = lines.next_line().await.expect("git's words") {
             output.push_str(&line);
             output.push('\n');
             if line.contains(until) {
-                child.kill().await.expect("ending git");
+                let sent = Command::new("kill").args(["-INT", "--", &group]).status();
+                assert!(sent.await.expect("kill").success());
+                let ended = child.wait().await.expect("git's end");
+                assert!(!ended.success(), "git was done before Ctrl-C");
                 return output;
             }
         }
@@ -175,12 +185,19 @@ impl Repo {
     /// # Panics
     /// When git cannot be started.
     pub async fn git_with_token(&self, arguments: &[&str], token: &str) -> Pushed {
-        let output = self.with_token(arguments, token).output().await;
-        let output = output.expect("git");
-        Pushed {
-            ok: output.status.success(),
-            output: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Pushed::of(self.with_token(arguments, token)).await
+    }
+
+    /// The same, and git shows its HTTP requests.
+    ///
+    /// # Panics
+    /// When git cannot be started.
+    pub async fn git_traced(&self, arguments: &[&str], token: &str) -> Pushed {
+        let mut command = self.with_token(arguments, token);
+        command
+            .env("GIT_TRACE_CURL", "1")
+            .env("GIT_TRACE_CURL_NO_DATA", "1");
+        Pushed::of(command).await
     }
 
     fn with_token(&self, arguments: &[&str], token: &str) -> Command {
