@@ -87,6 +87,7 @@ fn container(part: &Part<'_>) -> Container {
             protocol: Some("TCP".to_owned()),
             ..ContainerPort::default()
         }]),
+        startup_probe: Some(startup(spec)),
         readiness_probe: Some(readiness(spec)),
         liveness_probe: liveness(spec),
         lifecycle: drain(part.settings),
@@ -126,6 +127,26 @@ fn variable(name: &str, value: &str) -> EnvVar {
     }
 }
 
+/// Asks the readiness path every second until it answers for the first time. An app is rarely up
+/// when it is first asked, and would otherwise wait two seconds more, at each pod of a rollout.
+///
+/// It does not restart what does not start: the platform tells the author, and the app may take its
+/// time. Only where a liveness probe is asked for, which has to wait for this one, patience ends.
+fn startup(spec: &ApplingSpec) -> Probe {
+    let patience = match spec.liveness_path {
+        Some(_) => 300,
+        None => i32::MAX,
+    };
+    Probe {
+        http_get: Some(get(&spec.readiness_path)),
+        period_seconds: Some(1),
+        timeout_seconds: Some(2),
+        success_threshold: Some(1),
+        failure_threshold: Some(patience),
+        ..Probe::default()
+    }
+}
+
 /// Every two seconds, as HOPS does. Failing takes the pod out of its Services, no more.
 fn readiness(spec: &ApplingSpec) -> Probe {
     Probe {
@@ -143,7 +164,6 @@ fn liveness(spec: &ApplingSpec) -> Option<Probe> {
     let path = spec.liveness_path.as_ref()?;
     Some(Probe {
         http_get: Some(get(path)),
-        initial_delay_seconds: Some(10),
         period_seconds: Some(10),
         timeout_seconds: Some(5),
         success_threshold: Some(1),

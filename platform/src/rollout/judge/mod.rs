@@ -66,7 +66,7 @@ pub fn judge(
         );
         return Standing::Failed { reason };
     }
-    let why = progress(version, observed, worst);
+    let why = progress(version, observed, worst.filter(|_| !observed.is_starting()));
     Standing::Waiting { why }
 }
 
@@ -126,6 +126,13 @@ fn to_count(replicas: u32) -> usize {
 }
 
 impl ObservedAppling {
+    /// Whether its pods are so young that what is wrong with them may be just that they start.
+    fn is_starting(&self) -> bool {
+        const YOUNG: Duration = Duration::from_secs(8);
+        let unready = || self.pods.iter().filter(|pod| !pod.is_ready());
+        unready().next().is_some() && unready().all(|pod| pod.age < YOUNG)
+    }
+
     fn ready_pods(&self) -> usize {
         self.pods.iter().filter(|pod| pod.is_ready()).count()
     }

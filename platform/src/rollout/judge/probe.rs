@@ -5,10 +5,15 @@ use super::Reason;
 use super::trouble::{Trouble, Weight};
 use crate::release::spec::Version;
 
+/// Both ask the readiness path: one until the app answers, the other from then on.
+const PROBES: [&str; 2] = ["Startup probe ", "Readiness probe "];
+
 /// What the kubelet said last of its probe, in words for the app's author.
 pub(super) fn readiness(version: &Version, pod: &ObservedPod) -> Option<Trouble> {
     let said = pod.warnings.iter().find_map(|warning| {
-        let rest = warning.strip_prefix("Readiness probe ")?;
+        let rest = PROBES
+            .iter()
+            .find_map(|probe| warning.strip_prefix(probe))?;
         Some(rest.split_once(": ").map_or(rest, |(_, said)| said))
     })?;
     Some(Trouble::passing(Weight::Probe, reason(version, said)))

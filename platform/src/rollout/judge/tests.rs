@@ -180,6 +180,15 @@ fn progress_counts_pods_and_names_the_trouble() {
 }
 
 #[test]
+fn a_pod_that_has_just_started_is_not_called_broken() {
+    let pod = ObservedPod {
+        age: Duration::from_secs(3),
+        ..running("Startup probe failed: connection refused")
+    };
+    assert_eq!(waits(&judged(pod, EARLY)), "0 of 2 pods ready");
+}
+
+#[test]
 fn what_is_hopeless_fails_at_once() {
     let exec = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"/nope\": stat /nope: no such file or directory: unknown";
     let start_error = json!({ "exitCode": 128, "reason": "StartError", "message": exec });
@@ -285,7 +294,7 @@ fn at_the_deadline_the_most_telling_reason_is_given() {
             "the readiness probe GET :3000/health got no answer in time",
         ),
         (
-            running("Readiness probe failed: HTTP probe failed with statuscode: 404"),
+            running("Startup probe failed: HTTP probe failed with statuscode: 404"),
             "the readiness probe GET :3000/health got 404",
         ),
         (
