@@ -15,6 +15,7 @@ mod load;
 mod platform;
 mod pods;
 mod repo;
+mod slow;
 mod wait;
 mod web;
 
@@ -27,6 +28,7 @@ pub use load::{Connections, Load, Tally};
 pub use platform::{Options, Platform, Role, unique};
 pub use pods::{Pod, Watch};
 pub use repo::{Pushed, Repo, dockerfile};
+pub use slow::SlowStep;
 pub use wait::{eventually, eventually_within};
 pub use web::{Answer, client, get, get_with};
 

@@ -3,10 +3,13 @@
 //!
 //! Tests name the acceptance rows they prove, as in `// Proves: H01 H05`.
 
+mod builds;
+mod cli;
 mod crashes;
 mod first;
 mod healing;
 mod intake;
 mod journeys;
+mod releases;
 mod rollout;
 mod traffic;
