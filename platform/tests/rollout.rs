@@ -444,10 +444,13 @@ async fn what_is_not_ours_is_refused() {
     let mut world = World::new().await;
     world.wanted.versions = vec![version("web", "one")];
     kubectl(&["create", "namespace", &world.namespace()]);
-    let Err(ApplyError::Refused { reason }) = world.try_apply().await else {
+    let Err(refused @ ApplyError::Refused(_)) = world.try_apply().await else {
         panic!("not refused");
     };
-    println!("{reason}");
+    assert!(
+        refused.to_string().contains(&world.namespace()),
+        "{refused}"
+    );
     assert!(world.names("deployments").is_empty());
 
     let mut world = World::new().await;
@@ -460,10 +463,11 @@ async fn what_is_not_ours_is_refused() {
         "--replicas=0",
     ]);
     world.wanted.versions = vec![version("web", "one"), version("api", "two")];
-    let Err(ApplyError::Refused { reason }) = world.try_apply().await else {
+    let Err(ApplyError::Refused(refusals)) = world.try_apply().await else {
         panic!("not refused");
     };
-    println!("{reason}");
+    assert_eq!(refusals.len(), 1);
+    assert_eq!(refusals[0].appling, Some("web".parse().unwrap()));
     assert_eq!(world.get("deployment/web")["spec"]["replicas"], 0);
     assert_eq!(
         world.names("deployments"),

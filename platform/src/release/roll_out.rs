@@ -23,7 +23,7 @@ use crate::{
     lease::{FenceError, Lease, Next},
     platform::Platform,
     rollout::{
-        apply::{self, ApplyError},
+        apply::{self, ApplyError, Refusal},
         desired::desired,
         judge::{Standing, judge},
         observe::observe,
@@ -69,8 +69,8 @@ pub async fn pass(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
         .await
         {
             Ok(()) => judge_candidates(platform, lease, &gathered, &wanted).await?,
-            Err(ApplyError::Refused { reason }) => {
-                refuse_candidates(lease, &gathered, &reason).await?
+            Err(ApplyError::Refused(refusals)) => {
+                refuse_candidates(lease, &gathered, &refusals).await?;
             }
             Err(ApplyError::LeaseLost(_)) => {
                 return Err(FenceError::Lost(crate::lease::LeaseLost).into());
@@ -105,7 +105,7 @@ async fn gather(platform: &Platform, lease: &Lease) -> anyhow::Result<Gathered> 
 
 impl Gathered {
     /// Verdicts of the unfinished release in this state.
-    fn in_state(&self, state: ApplingState) -> impl Iterator<Item = (&Release, &Verdict)> {
+    fn in_state(&self, state: ApplingState) -> impl Iterator<Item = (&Release, &Verdict)> + Clone {
         let all = self
             .release
             .iter()
@@ -367,21 +367,31 @@ async fn write_down(
     Ok(())
 }
 
-/// Kubernetes will never take what is wanted: the candidates are to blame, if there are any.
-async fn refuse_candidates(lease: &Lease, gathered: &Gathered, reason: &str) -> anyhow::Result<()> {
+/// Kubernetes will never take some of what is wanted: the candidates concerned have failed. The
+/// others are judged by the next pass.
+async fn refuse_candidates(
+    lease: &Lease,
+    gathered: &Gathered,
+    refusals: &[Refusal],
+) -> anyhow::Result<()> {
     let mut tx = lease.begin().await?;
-    let mut blamed = false;
-    for (release, verdict) in gathered.in_state(ApplingState::RollingOut) {
-        fail(&mut tx, release, &verdict.appling, reason).await?;
-        blamed = true;
+    for refusal in refusals {
+        let concerns = |name: &ApplingName| refusal.appling.as_ref().is_none_or(|one| one == name);
+        let candidates = gathered.in_state(ApplingState::RollingOut);
+        if !candidates
+            .clone()
+            .any(|(_, verdict)| concerns(&verdict.appling))
+        {
+            let EnvironmentRow {
+                app, environment, ..
+            } = &gathered.environment;
+            tracing::error!(%app, %environment, reason = refusal.reason, "Kubernetes refuses what serves");
+        }
+        for (release, verdict) in candidates.filter(|(_, verdict)| concerns(&verdict.appling)) {
+            fail(&mut tx, release, &verdict.appling, &refusal.reason).await?;
+        }
     }
     tx.commit().await?;
-    if !blamed {
-        let EnvironmentRow {
-            app, environment, ..
-        } = &gathered.environment;
-        tracing::error!(%app, %environment, reason, "Kubernetes refuses what is wanted");
-    }
     Ok(())
 }
 

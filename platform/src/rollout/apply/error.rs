@@ -1,5 +1,6 @@
 //! Why objects could not be made as wanted: three cases, for three reactions.
 
+use iterapp_schema::ApplingName;
 use kube::core::Status;
 
 use super::super::cluster::ClusterError;
@@ -8,12 +9,10 @@ use super::LeaseLost;
 /// Why [`super::apply`] stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// Kubernetes or the platform says no, and will say so again: told to the author.
-    #[error("{reason}")]
-    Refused {
-        /// A sentence or two for people.
-        reason: String,
-    },
+    /// Kubernetes or the platform says no, and will say so again: told to the author. What was not
+    /// refused was written.
+    #[error("{}", sentences(.0))]
+    Refused(Vec<Refusal>),
     /// Another controller works on the environment now.
     #[error(transparent)]
     LeaseLost(#[from] LeaseLost),
@@ -22,11 +21,26 @@ pub enum ApplyError {
     Transient(String),
 }
 
+/// One object that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The appling whose object it is; nothing when it concerns the whole environment.
+    pub appling: Option<ApplingName>,
+    /// A sentence or two for people.
+    pub reason: String,
+}
+
 impl ApplyError {
+    /// A refusal that concerns the whole environment, as long as nobody says which appling.
     pub(super) fn refused(reason: impl Into<String>) -> Self {
-        let reason = reason.into();
-        Self::Refused { reason }
+        let (appling, reason) = (None, reason.into());
+        Self::Refused(vec![Refusal { appling, reason }])
     }
+}
+
+fn sentences(refusals: &[Refusal]) -> String {
+    let reasons: Vec<&str> = refusals.iter().map(|r| r.reason.as_str()).collect();
+    reasons.join("; ")
 }
 
 impl From<ClusterError> for ApplyError {

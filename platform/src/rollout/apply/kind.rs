@@ -11,7 +11,7 @@ use serde_json::json;
 use super::super::cluster::{Cluster, ClusterError, Namespaced};
 use super::super::labels::{self, Labels};
 use super::write::Writer;
-use super::{ApplyError, FIELD_MANAGER, Fence, OurNamespace, take_back};
+use super::{ApplyError, FIELD_MANAGER, Fence, OurNamespace, Refusal, take_back};
 
 /// The objects of one kind in the namespace, ours and others', as they were when it was read.
 /// Their metadata alone: what a Secret holds is not read.
@@ -46,11 +46,17 @@ impl<K: Namespaced + Serialize> Kind<K> {
         &self,
         writer: &Writer<'_, F>,
         wanted: &[K],
-    ) -> Result<Vec<String>, ApplyError> {
+    ) -> Result<Vec<Refusal>, ApplyError> {
         let mut refusals = Vec::new();
         for object in wanted {
             match self.put_one(writer, object).await {
-                Err(ApplyError::Refused { reason }) => refusals.push(reason),
+                Err(ApplyError::Refused(reasons)) => {
+                    let appling = labels::appling_of(object.labels());
+                    refusals.extend(reasons.into_iter().map(|refusal| Refusal {
+                        appling: appling.clone(),
+                        ..refusal
+                    }));
+                }
                 other => other?,
             }
         }

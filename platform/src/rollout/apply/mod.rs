@@ -15,7 +15,7 @@ mod namespace;
 mod take_back;
 mod write;
 
-pub use error::ApplyError;
+pub use error::{ApplyError, Refusal};
 pub use fence::{Fence, LeaseLost};
 
 use k8s_openapi::api::apps::v1::Deployment;
@@ -79,7 +79,7 @@ pub async fn apply(
     if refusals.is_empty() {
         return Ok(());
     }
-    Err(ApplyError::refused(refusals.join("; ")))
+    Err(ApplyError::Refused(refusals))
 }
 
 /// The namespace, known to be ours, and what marks an object in it as ours too.
