@@ -171,10 +171,14 @@ fn placed<'a>(diagnostic: &'a Diagnostic, assembled: &Assembled) -> Placed<'a> {
     }
 }
 
-/// The diagnostics have said everything.
+/// Where there are mistakes, the diagnostics have said everything.
 fn verdict(assembled: &Assembled) -> Result<(), Failure> {
     match (errors(assembled), &assembled.iterapp) {
         (0, Some(_)) => Ok(()),
+        (0, None) => Err(Failure::failed(
+            "unusable",
+            "the files cannot be used, for no known reason",
+        )),
         _ => Err(Failure::failed("mistakes", "")),
     }
 }

@@ -1,8 +1,5 @@
 //! Following a log until its end, over broken connections and restarts of the platform.
 
-use std::collections::hash_map::DefaultHasher;
-use std::collections::{HashMap, VecDeque};
-use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,14 +10,13 @@ use crate::api::{LogLine, Release};
 use super::client::{Ask, Client};
 use super::failure::Failure;
 use super::lines::{Broken, Lines};
+use super::seen::Seen;
 use super::ui::Ui;
 
 /// So long the platform may be out of reach before a follower gives up.
 const GIVE_UP: Duration = Duration::from_secs(300);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// So many lines are remembered, to tell none twice.
-const REMEMBERED: usize = 1_000_000;
 /// How far a pods' log is read back after a broken connection.
 const READ_BACK: &str = "1000";
 
@@ -172,58 +168,6 @@ fn broken(broken: Broken) -> Failure {
     Failure::failed(code, broken.to_string()).temporary(true)
 }
 
-/// The lines that were told, to leave them out when a stream begins anew. Lines are told apart by
-/// what they say, not by their position: builds write at the same time.
-#[derive(Debug, Default)]
-struct Seen {
-    told: HashMap<u64, u32>,
-    /// The same in the order of telling, to forget the oldest.
-    order: VecDeque<u64>,
-    expected: HashMap<u64, u32>,
-}
-
-impl Seen {
-    fn rewind(&mut self) {
-        self.expected.clone_from(&self.told);
-    }
-
-    fn is_new(&mut self, line: &LogLine) -> bool {
-        let LogLine {
-            at,
-            appling,
-            source,
-            pod,
-            text,
-        } = line;
-        let mut hasher = DefaultHasher::new();
-        (at, appling, source, pod, text).hash(&mut hasher);
-        let key = hasher.finish();
-        if let Some(count) = self.expected.get_mut(&key).filter(|count| **count > 0) {
-            *count -= 1;
-            return false;
-        }
-        *self.told.entry(key).or_default() += 1;
-        self.order.push_back(key);
-        self.forget_the_oldest();
-        true
-    }
-
-    fn forget_the_oldest(&mut self) {
-        if self.order.len() <= REMEMBERED {
-            return;
-        }
-        let oldest = self.order.pop_front();
-        let Some((key, count)) = oldest.and_then(|key| Some((key, self.told.get_mut(&key)?)))
-        else {
-            return;
-        };
-        *count -= 1;
-        if *count == 0 {
-            self.told.remove(&key);
-        }
-    }
-}
-
 /// How long to wait before the next attempt, and when to give up.
 #[derive(Debug)]
 struct Patience {
@@ -263,36 +207,5 @@ impl Patience {
     async fn pause(&mut self) {
         tokio::time::sleep(self.pause).await;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(text: &str) -> LogLine {
-        LogLine {
-            at: Timestamp::UNIX_EPOCH,
-            appling: None,
-            source: "build".to_owned(),
-            pod: None,
-            text: text.to_owned(),
-        }
-    }
-
-    #[test]
-    fn a_stream_that_begins_anew_tells_only_what_is_new_in_any_order() {
-        let mut seen = Seen::default();
-        let mut told = |texts: &[&str]| -> Vec<String> {
-            seen.rewind();
-            let new = texts
-                .iter()
-                .map(|text| line(text))
-                .filter(|line| seen.is_new(line));
-            new.map(|line| line.text).collect()
-        };
-        assert_eq!(told(&["a", "b", "a"]), ["a", "b", "a"]);
-        assert_eq!(told(&["b", "x", "a", "a", "a"]), ["x", "a"]);
-        assert_eq!(told(&["a", "a", "a", "b", "x"]), [""; 0]);
     }
 }

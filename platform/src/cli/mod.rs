@@ -16,6 +16,7 @@ mod logs;
 mod open;
 mod release_view;
 mod releases;
+mod seen;
 mod status;
 mod style;
 mod table;
