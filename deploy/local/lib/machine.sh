@@ -77,6 +77,11 @@ same_net() {
 }
 
 make_network() {
+  if [ ! -e "$RUN/network-made" ] && nft list table ip kube-proxy >/dev/null 2>&1; then
+    die "another Kubernetes keeps its Services in this machine's nftables" \
+      "HOPS_KUBECONFIG=… HOPS_REGISTRY=… $0   uses that one"
+  fi
+  : >"$RUN/network-made"
   load_modules
   remember_sysctls
   set_sysctl net/ipv4/ip_forward 1
@@ -112,8 +117,10 @@ load_modules() {
   for module in overlay bridge br_netfilter nf_tables nf_conntrack; do modprobe -q "$module" || true; done
 }
 
+# Only what make_network led to: kube-proxy's tables could be somebody else's.
 remove_network() {
   local table link
+  [ -e "$RUN/network-made" ] || return 0
   if command -v nft >/dev/null; then
     for table in 'ip hops-local' 'ip kube-proxy' 'ip6 kube-proxy'; do
       # shellcheck disable=SC2086
@@ -205,7 +212,7 @@ remove_folders() {
 
 # --- mounts --------------------------------------------------------------------------------
 
-our_mounts() { awk '{print $5}' /proc/self/mountinfo | grep -E "^($STATE|$RUN)/" | sort -r; }
+our_mounts() { awk -v state="$STATE/" -v run="$RUN/" 'index($5, state) == 1 || index($5, run) == 1 {print $5}' /proc/self/mountinfo | sort -r; }
 
 remove_mounts() {
   local mount round
