@@ -52,16 +52,16 @@ pub async fn create(
     };
     db::releases::insert(tx, &release).await?;
     db::log_lines::append(
-        &mut **tx,
+        tx,
         release.id,
         None,
         &[tell::requested(&release, request.environment)],
     )
     .await?;
     for superseded in db::releases::supersede(tx, environment_id, &release).await? {
-        db::log_lines::append(&mut **tx, superseded, None, &[tell::superseded(number)]).await?;
+        db::log_lines::append(tx, superseded, None, &[tell::superseded(number)]).await?;
     }
     db::builds::cancel_unwanted(tx, &request.app).await?;
-    Work::Environments.nudge(&mut **tx, environment_id).await?;
+    Work::Environments.nudge(tx, environment_id).await?;
     Ok(release)
 }

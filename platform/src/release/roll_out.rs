@@ -114,6 +114,18 @@ impl Gathered {
     }
 }
 
+/// A transaction for writing down what became of a release; none when a newer one took over since
+/// the release was read. Whoever makes a release locks the environment's row first, as the lease
+/// does here, so that the answer holds until the end of the transaction.
+async fn begin(
+    lease: &Lease,
+    release: &Release,
+) -> anyhow::Result<Option<Transaction<'static, Postgres>>> {
+    let mut tx = lease.begin().await?;
+    let unfinished = db::releases::is_unfinished(&mut *tx, release.id).await?;
+    Ok(unfinished.then_some(tx))
+}
+
 /// Reads `iterapp.toml` of a release that is still queued; `false` when there is none.
 async fn read_queued(
     platform: &Platform,
@@ -161,7 +173,9 @@ async fn read_queued(
 }
 
 async fn fail_release(lease: &Lease, release: &Release, reason: &str) -> anyhow::Result<bool> {
-    let mut tx = lease.begin().await?;
+    let Some(mut tx) = begin(lease, release).await? else {
+        return Ok(true);
+    };
     say(
         &mut tx,
         release,
@@ -181,7 +195,9 @@ async fn start(
     plan: &Plan,
     notes: &[String],
 ) -> anyhow::Result<bool> {
-    let mut tx = lease.begin().await?;
+    let Some(mut tx) = begin(lease, release).await? else {
+        return Ok(true);
+    };
     let hosts: Vec<String> = plan
         .applings
         .iter()
@@ -216,7 +232,7 @@ async fn start(
             .iter()
             .map(|planned| tell::building(&planned.spec.name)),
     );
-    db::log_lines::append(&mut *tx, release.id, None, &lines).await?;
+    db::log_lines::append(&mut tx, release.id, None, &lines).await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -246,7 +262,9 @@ async fn take(
     build: &Build,
 ) -> anyhow::Result<()> {
     let name = &verdict.appling;
-    let mut tx = lease.begin().await?;
+    let Some(mut tx) = begin(lease, release).await? else {
+        return Ok(());
+    };
     match (build.image_by_digest(), &build.reason) {
         (Some(image), _) => {
             db::verdicts::set_image(&mut tx, release.id, name, &image).await?;
@@ -341,7 +359,9 @@ async fn write_down(
     standing: Standing,
 ) -> anyhow::Result<()> {
     let name = &verdict.appling;
-    let mut tx = lease.begin().await?;
+    let Some(mut tx) = begin(lease, release).await? else {
+        return Ok(());
+    };
     match standing {
         Standing::Ready => {
             if db::verdicts::succeed(&mut tx, release.id, name).await? {
@@ -414,7 +434,7 @@ async fn say(
     text: &str,
 ) -> sqlx::Result<()> {
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    db::log_lines::append(&mut **tx, release.id, appling.map(AsRef::as_ref), &lines).await
+    db::log_lines::append(tx, release.id, appling.map(AsRef::as_ref), &lines).await
 }
 
 /// Ends the release once every appling has its verdict, and says when to look again.
@@ -448,7 +468,9 @@ async fn end(
         .iter()
         .filter(|verdict| verdict.state == ApplingState::Failed)
         .collect();
-    let mut tx = lease.begin().await?;
+    let Some(mut tx) = begin(lease, release).await? else {
+        return Ok(());
+    };
     if failed.is_empty() {
         for gone in good.iter().filter(|verdict| {
             release
