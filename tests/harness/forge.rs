@@ -6,7 +6,7 @@ use std::{
     process::Stdio,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -32,6 +32,7 @@ pub struct Forge {
     root: tempfile::TempDir,
     server: JoinHandle<()>,
     requests: Arc<AtomicUsize>,
+    away: Arc<AtomicBool>,
 }
 
 /// What the server holds.
@@ -42,6 +43,8 @@ struct Served {
     password: Option<String>,
     /// How often anything was asked for.
     requests: Arc<AtomicUsize>,
+    /// Whether it is out of order.
+    away: Arc<AtomicBool>,
 }
 
 impl Forge {
@@ -72,10 +75,12 @@ impl Forge {
             listener.local_addr().expect("its address")
         );
         let requests = Arc::default();
+        let away = Arc::default();
         let served = Served {
             root: root.path().to_owned(),
             password,
             requests: Arc::clone(&requests),
+            away: Arc::clone(&away),
         };
         let router = Router::new().fallback(answer).with_state(served);
         let server =
@@ -85,7 +90,13 @@ impl Forge {
             root,
             server,
             requests,
+            away,
         }
+    }
+
+    /// Makes it answer nothing but 503, or answer again.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
     }
 
     /// How many requests came so far, refused ones included.
@@ -198,6 +209,9 @@ pub fn sign(secret: &str, body: &str) -> String {
 /// (<https://git-scm.com/docs/git-http-backend>).
 async fn answer(State(served): State<Served>, request: Request) -> Response {
     served.requests.fetch_add(1, Ordering::SeqCst);
+    if served.away.load(Ordering::SeqCst) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     if served
         .password
         .as_deref()

@@ -157,6 +157,47 @@ async fn a_delivery_is_taken_while_the_forge_is_away() {
     assert_eq!(app.stored_pushes().await, 1);
 }
 
+// A forge that is out of order for a moment loses nothing: the push is read again.
+#[tokio::test]
+async fn a_forge_that_comes_back_is_fetched_from() {
+    let (app, forge, _repo) = app_with_forge("back").await;
+    forge.set_away(true);
+    assert_eq!(Delivery::push(PUSH).send(&app).await, 202);
+    let tried = || async { (forge.requests() > 0).then_some(()) };
+    eventually("the forge is asked", tried).await;
+    assert!(app.releases().await.is_empty());
+    forge.set_away(false);
+    let release = app.first_release().await;
+    assert_eq!(release.state(), "live", "{}", release.0);
+    app.serves("test", "one").await;
+}
+
+#[tokio::test]
+async fn an_empty_repository_of_a_forge_releases_nothing() {
+    let forge = Forge::open().await;
+    let app = shared().app_of("empty", &forge.url).await;
+    assert_eq!(forge.announce(&app, "main").await, 202);
+    app.all_pushes_are_read().await;
+    assert!(app.releases().await.is_empty());
+    let (status, answer) = app.try_deploy("test", "main").await;
+    assert_eq!(status, 404, "{answer}");
+}
+
+// The address that git's hook uses is for it alone: the API's token does not open it.
+#[tokio::test]
+async fn only_gits_hook_tells_of_pushes() {
+    let app = shared().app("internal").await;
+    let url = format!("{}/internal/received/{}", app.platform.url, app.name);
+    let zero = "0".repeat(40);
+    let change = format!("{zero} {} refs/heads/main\n", "1".repeat(40));
+    let request = || client().post(&url).body(change.clone());
+    for request in [request(), request().bearer_auth(&app.platform.token)] {
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status(), 401);
+    }
+    assert_eq!(app.stored_pushes().await, 0);
+}
+
 // A forge's push of another branch is stored with a word, and deploys nothing.
 #[tokio::test]
 async fn a_forges_other_branches_are_not_deployed() {
@@ -258,6 +299,36 @@ async fn a_force_push_needs_force_and_keeps_what_was_released() {
     let again = app.deploy("test", first.trim()).await;
     assert_eq!(again.state(), "live", "{}", again.0);
     app.serves("test", "one").await;
+    // Back to it by force is a release like any other, and needs no build.
+    let back = format!("+{}:refs/heads/main", first.trim());
+    let pushed = app.push_refs(&repo, &[&back]).await;
+    assert!(pushed.ok, "{}", pushed.output);
+    let release = app.last_release().await;
+    assert_eq!((release.state(), release.number()), ("live", 4));
+    assert_eq!(release.0["commit"], first.trim());
+    assert_eq!(app.builds().await, 2);
+}
+
+// One push of several branches: the default branch is released, the others are told of.
+#[tokio::test]
+async fn several_branches_at_once_are_each_told_of() {
+    let app = shared().app("several").await;
+    let repo = Repo::server("one", ONE_POD).await;
+    let refs = [
+        "HEAD:refs/heads/main",
+        "HEAD:refs/heads/a",
+        "HEAD:refs/tags/v1",
+    ];
+    let pushed = app.push_refs(&repo, &refs).await;
+    assert!(pushed.ok, "{}", pushed.output);
+    let told = pushed.remote();
+    assert!(told.contains("is live in test"), "{told}");
+    assert!(
+        told.contains(&format!("-a {} -e test -r a", app.name)),
+        "{told}"
+    );
+    assert_eq!(shown(&app).await["default_branch"], "main");
+    assert_eq!(app.releases().await.len(), 1);
 }
 
 #[tokio::test]

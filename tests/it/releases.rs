@@ -386,3 +386,59 @@ async fn changed_variables_roll_pods_and_unchanged_ones_do_not() {
             .any(|pod| !before.contains(pod))
     );
 }
+
+/// `iterapp.toml` of an app with one domain.
+fn with_domain(domain: &str) -> String {
+    format!("replicas = 1\ndefault_environment = \"prod\"\ndomains = [\"{domain}\"]\n")
+}
+
+// A host is the app's that claimed it first, until a release of that app names it no more.
+#[tokio::test]
+async fn a_domain_belongs_to_the_app_that_claimed_it_first() {
+    let (one, two) = (shared().app("first").await, shared().app("second").await);
+    let domain = format!("{}.example.com", one.name);
+    let first = Repo::server("the first", &with_domain(&domain)).await;
+    live(&one.push_live(&first).await);
+    let second = Repo::server("the second", &with_domain(&domain)).await;
+    let pushed = two.push(&second).await;
+    let told = format!("the domain {domain} belongs to the app {}", one.name);
+    assert!(pushed.remote().contains(&told), "{}", pushed.output);
+    let refused = two.last_release().await;
+    assert_eq!(refused.state(), "failed");
+    assert!(refused.reason().contains(&told), "{}", refused.0);
+    answers(&domain, "the first").await;
+    first.write(
+        "iterapp.toml",
+        "replicas = 1\ndefault_environment = \"prod\"\n",
+    );
+    first.commit("without the domain").await;
+    live(&one.push_live(&first).await);
+    live(&two.deploy("prod", "main").await);
+    answers(&domain, "the second").await;
+    one.serves("prod", "the first").await;
+}
+
+async fn answers(host: &str, message: &str) {
+    let answered = || async {
+        let answer = tests::get(host, "/").await.json();
+        (answer["message"] == message).then_some(())
+    };
+    eventually(&format!("{host} answers {message:?}"), answered).await;
+}
+
+#[tokio::test]
+async fn the_platforms_own_hosts_are_no_domains() {
+    let app = shared().app("greedy").await;
+    for domain in ["other.localhost", "a.b.localhost"] {
+        let repo = Repo::server(domain, &with_domain(domain)).await;
+        app.push_refs(&repo, &["+HEAD:refs/heads/main"]).await;
+        let release = app.last_release().await;
+        assert_eq!(release.state(), "failed", "{}", release.0);
+        let told = format!(
+            "the domain {domain} of appling {} lies below localhost",
+            app.name
+        );
+        assert!(release.reason().contains(&told), "{}", release.0);
+    }
+    assert!(namespaces(&app).is_empty());
+}
