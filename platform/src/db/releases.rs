@@ -253,6 +253,19 @@ pub async fn set_running(
     Ok(())
 }
 
+/// Whether a release goes on.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn is_unfinished(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select exists (select 1 from releases where id = $1 and ended_at is null)",
+    )
+    .bind(id)
+    .fetch_one(db)
+    .await
+}
+
 /// Ends a release as live or failed; `false` when it had ended before.
 ///
 /// # Errors
