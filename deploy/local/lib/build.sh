@@ -113,22 +113,29 @@ build_workspace() {
 
 cargo_build() { (cd "$REPO" && nice -n 5 cargo build --locked --package platform --color never); }
 
-# with_heartbeat WHAT LOG COMMAND...: runs it into the log, telling every 10 s (every second
-# on a terminal) that it is still at work.
+# with_heartbeat WHAT LOG COMMAND...: runs it into the log, telling every 10 s that it is
+# still at work. It gets a process group of its own, by which Ctrl-C ends all of it.
 with_heartbeat() {
-  local what=$1 log=$2 started=$SECONDS pid last=0
+  local what=$1 log=$2 started=$SECONDS told=0
   shift 2
   : >"$log"
-  "$@" >>"$log" 2>&1 9>&- &
-  pid=$!
-  CHILD=$pid
-  while kill -0 "$pid" 2>/dev/null; do
-    if [ $((SECONDS - started)) -ge $((last + ${BEAT:-10})) ]; then
-      last=$((SECONDS - started))
-      note "$what ... $(took $last)"
+  set -m
+  "$@" >>"$log" 2>&1 </dev/null 9>&- &
+  CHILD=$!
+  set +m
+  while kill -0 "$CHILD" 2>/dev/null; do
+    if [ $((SECONDS - started)) -ge $((told + 10)) ]; then
+      told=$((SECONDS - started))
+      note "$what ... $(took $told)"
     fi
     sleep 0.2
   done
+  local ended=$CHILD
   CHILD=
-  wait "$pid"
+  wait "$ended"
+}
+
+# For the way out, whichever it is.
+end_child() {
+  [ -z "${CHILD:-}" ] || kill -TERM -- "-$CHILD" 2>/dev/null || true
 }

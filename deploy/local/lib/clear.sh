@@ -19,28 +19,30 @@ clear_machine() {
   rm -rf --one-file-system "$RUN" "$STATE/cni"
 }
 
-# While containerd still works: ask every container to end, give it a moment, and forget
-# it, so that the next start does not have to find out that it is gone.
+# While containerd still works: ask what runs in pods to end, give it a moment, and make
+# containerd forget the containers, so that the next start has not to find out that they are
+# gone.
 stop_pods() {
   supervisor_pid >/dev/null || return 0
   supervisor stop platform kubelet traefik >/dev/null 2>&1 || true
+  signal_processes TERM kubepods
+  until_true 3 no_pod_works || true
+  signal_processes KILL kubepods
   [ -S "$CONTAINERD_SOCKET" ] || return 0
-  signal_containers SIGTERM
-  until_true 3 no_container_runs || true
-  signal_containers SIGKILL
-  until_true 5 no_container_runs || true
   local ids
   ids=$(containers containers list -q) || return 0
   # shellcheck disable=SC2086
   [ -z "$ids" ] || { containers tasks delete --force $ids; containers containers delete $ids; } >/dev/null 2>&1 || true
 }
 
-containers() { timeout 10 ctr -a "$CONTAINERD_SOCKET" -n k8s.io "$@" 2>/dev/null; }
-running_containers() { containers tasks list | awk 'NR > 1 && $3 == "RUNNING" {print $1}'; }
-no_container_runs() { [ -z "$(running_containers)" ]; }
-signal_containers() {
-  local id
-  for id in $(running_containers); do containers tasks kill --signal "$1" "$id" >/dev/null || true; done
+containers() { timeout 20 ctr -a "$CONTAINERD_SOCKET" -n k8s.io "$@" 2>/dev/null; }
+
+# The pause processes stay until they are killed; they do not count.
+no_pod_works() {
+  local pid
+  for pid in $(our_processes kubepods); do
+    [ "$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline")" = '/bin/busybox tail -f /dev/null ' ] || return 1
+  done
 }
 
 stop_supervisor() {
@@ -61,7 +63,7 @@ end_processes() {
   warn "some processes would not end: $(our_processes | tr '\n' ' ')"
 }
 no_process_left() { [ -z "$(our_processes)" ]; }
-signal_processes() {
+signal_processes() {  # signal [cgroup below ours]
   local pid
-  for pid in $(our_processes); do kill "-$1" "$pid" 2>/dev/null || true; done
+  for pid in $(our_processes "${2:-}"); do kill "-$1" "$pid" 2>/dev/null || true; done
 }

@@ -168,11 +168,12 @@ make_cgroups() {
   mkdir -p "$(cgroup_for_processes)/$CGROUP/parts"
 }
 
-# Everything of ours that runs: parts, shims, containers, build steps.
+# Everything of ours that runs: parts, shims, containers, build steps. Or what runs in one
+# cgroup below ours.
 our_processes() {
   local root
   for root in $(all_cgroup_roots); do
-    find "$root/$CGROUP" -name cgroup.procs -exec cat {} + 2>/dev/null || true
+    find "$root/$CGROUP/${1:-}" -name cgroup.procs -exec cat {} + 2>/dev/null || true
   done | sort -un
 }
 

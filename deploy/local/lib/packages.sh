@@ -56,7 +56,15 @@ install_packages() {
   packages_allow_services
 }
 
-apt_get() { DEBIAN_FRONTEND=noninteractive apt-get -q "$@" >>"$LOG/packages.log" 2>&1; }
+# Ctrl-C waits until apt-get has ended: a half-installed package helps nobody. What an
+# earlier kill left half-installed is finished first.
+apt_get() {
+  (
+    trap '' INT
+    export DEBIAN_FRONTEND=noninteractive
+    dpkg --configure -a && apt-get -q "$@"
+  ) >>"$LOG/packages.log" 2>&1 9>&-
+}
 
 # Debian starts services as it installs them, and makes a Postgres cluster. Both have a
 # switch; ours are marked as ours and taken away again.
