@@ -4,6 +4,11 @@
 //!
 //! Each test has an app, a namespace and an instance of its own.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests; clippy allows it in the tests alone"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -94,30 +99,38 @@ impl World {
         self.try_apply().await.unwrap();
     }
 
-    /// Where each wanted appling stands now.
-    async fn standings(&self, on_trial_for: Duration, deadline: Duration) -> Vec<Standing> {
-        let observed = observe(&self.cluster, &self.wanted).await.unwrap();
+    /// One pass, as the controller makes it: where each wanted appling stands now, unless
+    /// Kubernetes is away for the moment.
+    async fn pass(&self, on_trial_for: Duration, deadline: Duration) -> Option<Vec<Standing>> {
+        match self.try_apply().await {
+            Err(ApplyError::Transient(reason)) => {
+                println!("{reason}");
+                return None;
+            }
+            other => other.unwrap(),
+        }
+        let observed = observe(&self.cluster, &self.wanted).await.ok()?;
         let versions = self.wanted.versions.iter();
-        versions
-            .map(|v| judge(v, &observed.applings[&v.spec.name], on_trial_for, deadline))
-            .collect()
+        let standings =
+            versions.map(|v| judge(v, &observed.applings[&v.spec.name], on_trial_for, deadline));
+        Some(standings.collect())
     }
 
-    /// Applies, and looks until no appling waits any more.
+    /// Makes passes until no appling waits any more.
     async fn roll_out(&self, deadline: Duration) -> Vec<Standing> {
         let started = Instant::now();
         let mut said = Vec::new();
         loop {
-            self.apply().await;
-            let standings = self.standings(started.elapsed(), deadline).await;
+            let standings = self
+                .pass(started.elapsed(), deadline)
+                .await
+                .unwrap_or_default();
             if said != standings {
                 println!("{:>5.1} s {standings:?}", started.elapsed().as_secs_f32());
                 said.clone_from(&standings);
             }
-            if !standings
-                .iter()
-                .any(|s| matches!(s, Standing::Waiting { .. }))
-            {
+            let waits = |standing: &Standing| matches!(standing, Standing::Waiting { .. });
+            if !standings.is_empty() && !standings.iter().any(waits) {
                 return standings;
             }
             tokio::time::sleep(Duration::from_millis(300)).await;
@@ -167,15 +180,17 @@ impl World {
 }
 
 impl Drop for World {
+    /// Must not panic: the test may be panicking already.
     fn drop(&mut self) {
         let namespace = self.namespace();
-        kubectl(&[
+        let delete = [
             "delete",
             "namespace",
             &namespace,
             "--ignore-not-found",
             "--wait=false",
-        ]);
+        ];
+        let _ = kubectl_command(&delete).output();
     }
 }
 
@@ -220,16 +235,21 @@ impl Asking {
     }
 }
 
-/// `ADMIN_KUBECONFIG` lets the platform's own rights be tested while kubectl has more.
 fn kubectl(arguments: &[&str]) -> String {
+    let output = kubectl_command(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "kubectl {arguments:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// `ADMIN_KUBECONFIG` lets the platform's own rights be tested while kubectl has more.
+fn kubectl_command(arguments: &[&str]) -> Command {
     let mut command = Command::new("kubectl");
     if let Ok(path) = std::env::var("ADMIN_KUBECONFIG") {
         command.env("KUBECONFIG", path);
     }
-    let output = command.args(arguments).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "kubectl {arguments:?}: {said}");
-    String::from_utf8(output.stdout).unwrap()
+    command.args(arguments);
+    command
 }
 
 fn image() -> String {
@@ -560,7 +580,7 @@ async fn a_probe_that_fails_is_told_at_the_deadline() {
     for (version, summary) in rows {
         let mut world = World::new().await;
         world.wanted.versions = vec![version];
-        let reason = world.fail(10).await;
+        let reason = world.fail(25).await;
         println!("{reason}");
         assert_eq!(reason.summary, summary);
     }

@@ -188,8 +188,17 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kube(kube::Error::Api(status)) => write!(f, "{}", status.message),
-            Self::Kube(other) => write!(f, "{other}"),
+            Self::Kube(other) => write!(f, "{}", deepest(other)),
             Self::Deadline(deadline) => write!(f, "no answer within {} s", deadline.as_secs_f32()),
         }
     }
+}
+
+/// What went wrong in the end: the layers above only say that something did.
+fn deepest(error: &kube::Error) -> &dyn std::error::Error {
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest
 }
