@@ -104,12 +104,15 @@ build_workspace() {
   local program
   for program in hops-platform hops; do
     [ -x "$target/debug/$program" ] || die "cargo build made no $target/debug/$program"
-    if ! cmp -s "$target/debug/$program" "$BIN/$program"; then
-      cp "$target/debug/$program" "$BIN/$program.new"
+    if [ "$(same_file "$target/debug/$program")" != "$(same_file "$BIN/$program")" ]; then
+      cp --preserve=timestamps "$target/debug/$program" "$BIN/$program.new"
       mv -f "$BIN/$program.new" "$BIN/$program"
     fi
   done
 }
+
+# Size and time: these programs are too large to read for a comparison.
+same_file() { stat -c '%s %y' "$1" 2>/dev/null || true; }
 
 cargo_build() { (cd "$REPO" && nice -n 5 cargo build --locked --package platform --color never); }
 

@@ -22,8 +22,13 @@ make_platform_access() {
   local server authority
   kube create token hops-platform --namespace hops-system --duration 8760h | write_if_changed "$STATE/platform.token" 0600 \
     || die "the cluster gave no token for the platform's service account"
-  server=$(kube config view --minify --raw -o 'jsonpath={.clusters[0].cluster.server}')
-  authority=$(kube config view --minify --raw --flatten -o 'jsonpath={.clusters[0].cluster.certificate-authority-data}')
+  if [ -n "${HOPS_KUBECONFIG:-}" ]; then
+    server=$(kube config view --minify --raw -o 'jsonpath={.clusters[0].cluster.server}')
+    authority=$(kube config view --minify --raw --flatten -o 'jsonpath={.clusters[0].cluster.certificate-authority-data}')
+  else
+    server=$API_URL
+    authority=$(base64 -w0 "$STATE/pki/ca.crt")
+  fi
   write_if_changed "$PLATFORM_KUBECONFIG" 0600 <<YAML
 apiVersion: v1
 kind: Config

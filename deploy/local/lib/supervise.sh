@@ -82,7 +82,7 @@ digest_of() {
       cat "$STATE/etc/$file"
     done
     case $1 in
-      platform) sha256sum "$BIN/hops-platform"; cat "$STATE/token" "$STATE/key" "$STATE/postgres.password"; cat "$LOCAL/lib/platform" ;;
+      platform) same_file "$BIN/hops-platform"; cat "$STATE/token" "$STATE/key" "$STATE/postgres.password"; cat "$LOCAL/lib/platform" ;;
       buildkitd | coredns | traefik) readlink "$BIN/$1" ;;
       kube* ) readlink "$BIN/$1"; cat "$STATE/pki/generation" ;;
     esac
@@ -94,9 +94,10 @@ digest_of() {
 # it, and so that everything it starts can be found again.
 start_supervisor() {
   if supervisor_pid >/dev/null; then
-    supervisor update >/dev/null
+    cmp -s "$STATE/etc/supervisord.conf" "$RUN/supervisord.conf" || supervisor update >/dev/null
     # The ones that somebody stopped by hand. (Those that run make it answer with an error.)
-    supervisor start all >/dev/null 2>&1 || true
+    all_parts_ready || supervisor start all >/dev/null 2>&1 || true
+    cp "$STATE/etc/supervisord.conf" "$RUN/supervisord.conf"
     return
   fi
   rm -f "$RUN/supervisord.pid" "$RUN/supervisor.sock"
@@ -110,6 +111,12 @@ start_supervisor() {
       HOME=/root LANG=C.UTF-8 TZ="${TZ:-}" supervisord -c "$STATE/etc/supervisord.conf"
   )
   until_true 10 supervisor pid || die "the supervisor did not start" "see $LOG/supervisord.log"
+  cp "$STATE/etc/supervisord.conf" "$RUN/supervisord.conf"   # what it was told last
+}
+
+all_parts_ready() {
+  local part
+  for part in "${PARTS[@]}"; do "ready_$part" || return 1; done
 }
 
 open_files() {
