@@ -54,6 +54,22 @@ install_packages() {
     die "apt-get could not install: $missing" "see $LOG/packages.log" "is this Debian 12 with working sources?"
   fi
   packages_allow_services
+  disable_services "$missing"
+}
+
+# We use the programs, not Debian's services of them, which would start with the next boot.
+# Whoever had one installed before keeps it as it is.
+disable_services() {
+  local package service
+  for package in $1; do
+    case $package in
+      etcd-server) service=etcd ;;
+      containerd | docker-registry | supervisor) service=$package ;;
+      *) continue ;;
+    esac
+    if command -v systemctl >/dev/null; then systemctl disable "$service" >>"$LOG/packages.log" 2>&1 || true; fi
+    update-rc.d "$service" disable >>"$LOG/packages.log" 2>&1 || true
+  done
 }
 
 # Ctrl-C waits until apt-get has ended: a half-installed package helps nobody. What an
