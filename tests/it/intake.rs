@@ -8,6 +8,14 @@ const PUSH: &str = r#"{"ref":"refs/heads/main","deleted":false}"#;
 /// One small appling, quick to roll out.
 const ONE_POD: &str = "replicas = 1\n";
 
+/// A repository that can be pushed, and whose release ends at once, since nothing can be built.
+async fn unbuildable() -> Repo {
+    let repo = Repo::empty().await;
+    repo.write("message", "one");
+    repo.commit("one").await;
+    repo
+}
+
 /// An app whose forge has one commit.
 async fn app_with_forge(prefix: &str) -> (App<'static>, Forge, Repo) {
     let forge = Forge::open().await;
@@ -334,8 +342,9 @@ async fn several_branches_at_once_are_each_told_of() {
 #[tokio::test]
 async fn branches_can_be_deleted() {
     let app = shared().app("delete").await;
-    let repo = Repo::server("one", ONE_POD).await;
-    app.push_live(&repo).await;
+    let repo = unbuildable().await;
+    let pushed = app.push(&repo).await;
+    assert!(pushed.ok, "{}", pushed.output);
     app.push_refs(&repo, &["HEAD:refs/heads/feature"]).await;
     let deleted = app.push_refs(&repo, &[":refs/heads/feature"]).await;
     assert!(deleted.ok, "{}", deleted.output);
@@ -355,8 +364,9 @@ async fn branches_can_be_deleted() {
 #[tokio::test]
 async fn the_platforms_own_refs_are_hidden() {
     let app = shared().app("hidden").await;
-    let repo = Repo::server("one", ONE_POD).await;
-    app.push_live(&repo).await;
+    let repo = unbuildable().await;
+    app.push(&repo).await;
+    assert_eq!(app.releases().await.len(), 1);
     let refs = refs(&app, &repo).await;
     let names: Vec<&String> = refs.as_object().expect("refs").keys().collect();
     assert_eq!(names, ["HEAD", "refs/heads/main"]);
@@ -459,7 +469,7 @@ async fn paths_that_are_no_names_lead_nowhere() {
 #[tokio::test]
 async fn what_was_pushed_can_be_cloned() {
     let app = shared().app("clone").await;
-    let repo = Repo::server("one", ONE_POD).await;
+    let repo = unbuildable().await;
     repo.git(&["branch", "--move", "trunk"]).await;
     let pushed = app.push_refs(&repo, &["HEAD:refs/heads/trunk"]).await;
     assert!(pushed.ok, "{}", pushed.output);
@@ -482,7 +492,7 @@ async fn what_was_pushed_can_be_cloned() {
 #[tokio::test]
 async fn a_packed_question_is_understood() {
     let app = shared().app("packed").await;
-    let repo = Repo::server("one", ONE_POD).await;
+    let repo = unbuildable().await;
     app.push_refs(&repo, &["HEAD:refs/heads/main"]).await;
     for number in 0..60 {
         repo.commit(&format!("mine {number}")).await;
