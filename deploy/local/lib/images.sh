@@ -8,7 +8,7 @@ images() {
 busybox    | library/busybox:latest | /bin/busybox |
 pause      | hops/pause:1 | /bin/busybox |
 dockerfile | docker/dockerfile:1 docker/dockerfile:1.4 | $BIN/dockerfile-frontend |
-debian     | library/debian:bookworm-slim library/debian:bookworm library/debian:12-slim | $CACHE/images/debian-bookworm.tar |
+debian     | library/debian:bookworm-slim library/debian:bookworm library/debian:12-slim | $CACHE/images/rootfs.tar |
 nginx      | library/nginx:latest library/nginx:stable library/nginx:1.22 | | debian
 python     | library/python:3.11-slim library/python:3.11-slim-bookworm library/python:3.11 | | debian
 node       | library/node:20-slim library/node:18-slim | | debian
@@ -34,27 +34,52 @@ image_key() {
   } | sha256sum | cut -c1-16
 }
 
-# image NAME: makes and pushes it, unless the registry holds what the same files made.
+# image NAME: puts it into the registry, unless that holds what the same files made. It is
+# built into the cache, so that after `reset` it is only put there again.
 image() {
-  local key stamp=$STATE/images/$1 names name file
-  if [ "$1" = debian ]; then make_debian_root; fi
+  local key layout stamp=$STATE/images/$1 names name
+  if [ "$1" = debian ]; then make_debian_root || return; fi
   key=$(image_key "$1")
   names=$(image_field "$1" 2)
   if [ "$(cat "$stamp" 2>/dev/null)" = "$key" ] && in_registry "${names%% *}"; then return; fi
+  layout=$CACHE/images/$1/$key
+  [ -d "$layout" ] || build_image "$1" "$layout" || return
+  for name in $names; do
+    push_layout "$layout" "${name%:*}" "${name##*:}" || return
+  done
+  mkdir -p "$STATE/images"
+  printf '%s' "$key" >"$stamp"
+}
+
+# Into a folder as the OCI image layout specification has it.
+build_image() {  # name destination
+  local file
   IMAGES_WORK=$(mktemp -d "$STATE/images.XXXXXX")
   cp -R "$LOCAL/images/$1/." "$IMAGES_WORK" || return
   for file in $(image_field "$1" 3); do
     cp -L "$file" "$IMAGES_WORK/" || return
   done
-  if [ "$1" = debian ]; then mv "$IMAGES_WORK/debian-bookworm.tar" "$IMAGES_WORK/rootfs.tar"; fi
-  for name in $names; do
-    "$BIN/buildctl" --addr "unix://$BUILDKIT_SOCKET" build --progress plain \
-      --frontend dockerfile.v0 --local context="$IMAGES_WORK" --local dockerfile="$IMAGES_WORK" \
-      --output "type=image,name=$REGISTRY/$name,push=true,registry.insecure=$REGISTRY_INSECURE" || return
-  done
+  rm -rf "$(dirname "$2")"   # what older files made
+  mkdir -p "$(dirname "$2")"
+  "$BIN/buildctl" --addr "unix://$BUILDKIT_SOCKET" build --progress plain --frontend dockerfile.v0 \
+    --local context="$IMAGES_WORK" --local dockerfile="$IMAGES_WORK" \
+    --output "type=oci,tar=false,dest=$2.new" || return
+  mv "$2.new" "$2"
   rm -rf "$IMAGES_WORK"
-  mkdir -p "$STATE/images"
-  printf '%s' "$key" >"$stamp"
+}
+
+# The registry's upload protocol: every blob that it lacks, then the manifest under its tag.
+push_layout() {  # layout repository tag
+  local url=http://$REGISTRY/v2/$2 manifest blob location
+  manifest=$(sed -n 's/.*"digest":"sha256:\([0-9a-f]*\)".*/\1/p' "$1/index.json")
+  for blob in "$1"/blobs/sha256/*; do
+    blob=sha256:$(basename "$blob")
+    if [ "$blob" = "sha256:$manifest" ] || http -I "$url/blobs/$blob"; then continue; fi
+    location=$(curl -sf --noproxy '*' -X POST -D - -o /dev/null "$url/blobs/uploads/" | tr -d '\r' | sed -n 's/^[Ll]ocation: //p') || return
+    curl -sf --noproxy '*' -X PUT -T "$1/blobs/${blob/://}" -H 'Content-Type: application/octet-stream' "$location&digest=$blob" || return
+  done
+  curl -sf --noproxy '*' -X PUT -T "$1/blobs/sha256/$manifest" \
+    -H "Content-Type: application/vnd.oci.image.manifest.v1+json" "$url/manifests/$3"
 }
 
 # Any of the kinds of manifest that the registry may hold under this name.
@@ -72,7 +97,7 @@ make_small_images() {
 
 # From this machine's own mirror. Kept in the cache, so that `reset` does not cost it.
 make_debian_root() {
-  local tar=$CACHE/images/debian-bookworm.tar root
+  local tar=$CACHE/images/rootfs.tar root
   [ ! -s "$tar" ] || return 0
   mkdir -p "$CACHE/images"
   root=$(mktemp -d "$CACHE/images/root.XXXXXX")
