@@ -258,12 +258,10 @@ pub async fn set_running(
 /// # Errors
 /// When Postgres fails.
 pub async fn is_unfinished(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<bool> {
-    sqlx::query_scalar(
-        "select exists (select 1 from releases where id = $1 and ended_at is null)",
-    )
-    .bind(id)
-    .fetch_one(db)
-    .await
+    sqlx::query_scalar("select exists (select 1 from releases where id = $1 and ended_at is null)")
+        .bind(id)
+        .fetch_one(db)
+        .await
 }
 
 /// Ends a release as live or failed; `false` when it had ended before.
