@@ -31,7 +31,7 @@ build_go_parts() {
   while IFS='|' read -r part packages flags usual <&3; do
     key=$(part_key "$part" "$packages" "$flags")
     if [ ! -d "$CACHE/bin/$key" ]; then
-      with_heartbeat "building $part (usually $usual on 2 cores)" "$LOG/build-$part.log" \
+      HOW_FAR=go_packages_built with_heartbeat "building $part (usually $usual on 2 cores)" "$LOG/build-$part.log" \
         build_go_part "$part" "$packages" "$flags" "$CACHE/bin/$key" \
         || die "building $part failed" "the end of $LOG/build-$part.log says why:" "$(tail -n 3 "$LOG/build-$part.log")"
     fi
@@ -51,9 +51,11 @@ build_go_part() {  # part packages flags destination
     patch_modules "$temp" || return
     modfile=(-modfile "$temp/go.mod")
   fi
+  export CGO_ENABLED=0 GOFLAGS=-mod=readonly
   # shellcheck disable=SC2086
-  CGO_ENABLED=0 GOFLAGS=-mod=readonly nice -n 5 \
-    go build "${modfile[@]}" -buildvcs=false -trimpath -ldflags "-s -w $3" -o "$temp/bin/" $2 || return
+  echo "packages: $(go list "${modfile[@]}" -deps $2 | wc -l)"
+  # shellcheck disable=SC2086
+  nice -n 5 go build -v "${modfile[@]}" -buildvcs=false -trimpath -ldflags "-s -w $3" -o "$temp/bin/" $2 || return
   rm -rf "$4"
   mv "$temp/bin" "$4"
   rm -rf "$temp"
@@ -98,8 +100,7 @@ link_programs() {
 # platform is not touched by the next `cargo build`.
 build_workspace() {
   local target=${CARGO_TARGET_DIR:-$REPO/target}
-  with_heartbeat "cargo build (usually 3 min the first time, then seconds)" "$LOG/build-workspace.log" \
-    cargo_build \
+  HOW_FAR=crates_built with_heartbeat "building the workspace" "$LOG/build-workspace.log" cargo_build \
     || die "cargo build failed" "the end of $LOG/build-workspace.log says why:" "$(grep -m 3 -A 6 '^error' "$LOG/build-workspace.log" || tail -n 5 "$LOG/build-workspace.log")"
   local program
   for program in hops-platform hops; do
@@ -114,10 +115,19 @@ build_workspace() {
 # Size and time: these programs are too large to read for a comparison.
 same_file() { stat -c '%s %y' "$1" 2>/dev/null || true; }
 
+# How far, from what the builds say of themselves; the first line of the log has the total.
+go_packages_built() {
+  local total
+  total=$(sed -n 's/^packages: //p' "$1")
+  [ -n "$total" ] && printf ', %s of %s packages' "$(grep -vc ' ' "$1" || true)" "$total"
+}
+crates_built() { printf ', %s of at most %s crates' "$(grep -c '^ *Compiling' "$1" || true)" "$(grep -c '^name = ' "$REPO/Cargo.lock")"; }
+
 cargo_build() { (cd "$REPO" && nice -n 5 cargo build --locked --package platform --color never); }
 
 # with_heartbeat WHAT LOG COMMAND...: runs it into the log, telling every 10 s that it is
-# still at work. It gets a process group of its own, by which Ctrl-C ends all of it.
+# still at work, and with HOW_FAR (a function that looks at the log) how far it is. The command
+# gets a process group of its own, by which Ctrl-C ends all of it.
 with_heartbeat() {
   local what=$1 log=$2 started=$SECONDS told=0
   shift 2
@@ -129,7 +139,7 @@ with_heartbeat() {
   while kill -0 "$CHILD" 2>/dev/null; do
     if [ $((SECONDS - started)) -ge $((told + 10)) ]; then
       told=$((SECONDS - started))
-      note "$what ... $(took $told)"
+      note "$what ... $(took $told)$("${HOW_FAR:-true}" "$log" || true)"
     fi
     sleep 0.2
   done
