@@ -1,6 +1,13 @@
-//! Kubernetes as an administrator sees it, by `kubectl`: what people would use to look.
+//! Kubernetes as an administrator sees it: reads go through one `kubectl proxy`, since tests look
+//! often and a `kubectl` for each look would take more of the machine than what is tested;
+//! everything else is done by `kubectl` itself.
 
-use std::process::{Command, Stdio};
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    sync::{OnceLock, mpsc},
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -13,9 +20,23 @@ impl Kube {
     /// # Panics
     /// When Kubernetes does not answer.
     pub fn list(kind: &str, namespace: &str) -> Vec<Value> {
-        let text = Kube::run(&["get", kind, "--namespace", namespace, "--output", "json"]);
-        let list: Value = serde_json::from_str(&text).expect("JSON from kubectl");
-        list["items"].as_array().cloned().unwrap_or_default()
+        let (group, kind) = resource(kind);
+        let (mut list, what) = read(&format!("{group}/namespaces/{namespace}/{kind}"));
+        assert!(list["items"].is_array(), "listing {what}: {list}");
+        // Objects in a list do not say of which kind they are; kubectl adds it, and so does this.
+        let of_kind = list["kind"]
+            .as_str()
+            .map(|kind| kind.trim_end_matches("List").to_owned());
+        let api_version = list["apiVersion"].clone();
+        let mut items = list["items"]
+            .as_array_mut()
+            .map(std::mem::take)
+            .unwrap_or_default();
+        for item in &mut items {
+            item["kind"] = of_kind.clone().into();
+            item["apiVersion"] = api_version.clone();
+        }
+        items
     }
 
     /// Names of the objects of a kind in a namespace, sorted.
@@ -32,18 +53,21 @@ impl Kube {
     }
 
     /// One object; `null` when there is none.
+    ///
+    /// # Panics
+    /// When Kubernetes does not answer.
     pub fn get(kind: &str, name: &str, namespace: &str) -> Value {
-        let text = Kube::run(&[
-            "get",
-            kind,
-            name,
-            "--namespace",
-            namespace,
-            "--output",
-            "json",
-            "--ignore-not-found",
-        ]);
-        serde_json::from_str(&text).unwrap_or(Value::Null)
+        let (group, kind) = resource(kind);
+        let path = match kind {
+            "namespaces" | "nodes" => format!("{group}/{kind}/{name}"),
+            _ => format!("{group}/namespaces/{namespace}/{kind}/{name}"),
+        };
+        let (object, what) = read(&path);
+        match object["kind"].as_str() {
+            Some("Status") if object["code"] == 404 => Value::Null,
+            Some("Status") | None => panic!("reading {what}: {object}"),
+            Some(_) => object,
+        }
     }
 
     /// Runs kubectl and returns what it printed.
@@ -74,4 +98,82 @@ impl Kube {
             .stderr(Stdio::null())
             .status();
     }
+}
+
+/// The path of a kind's API group, and its name there.
+fn resource(kind: &str) -> (&'static str, &'static str) {
+    match kind.trim_end_matches('s') {
+        "pod" => ("/api/v1", "pods"),
+        "service" => ("/api/v1", "services"),
+        "secret" => ("/api/v1", "secrets"),
+        "configmap" => ("/api/v1", "configmaps"),
+        "event" => ("/api/v1", "events"),
+        "resourcequota" => ("/api/v1", "resourcequotas"),
+        "namespace" => ("/api/v1", "namespaces"),
+        "node" => ("/api/v1", "nodes"),
+        "deployment" => ("/apis/apps/v1", "deployments"),
+        "replicaset" => ("/apis/apps/v1", "replicasets"),
+        "ingress" | "ingresse" | "ingre" => ("/apis/networking.k8s.io/v1", "ingresses"),
+        "endpointslice" => ("/apis/discovery.k8s.io/v1", "endpointslices"),
+        other => panic!("the harness does not know the kind {other}; add it here"),
+    }
+}
+
+/// What Kubernetes has at a path, and the path.
+fn read(path: &str) -> (Value, String) {
+    let url = format!("{}{path}", proxy());
+    let answer = ureq::get(&url)
+        .config()
+        .timeout_global(Some(Duration::from_secs(20)))
+        .http_status_as_error(false)
+        .build()
+        .call();
+    let body = answer.and_then(|mut answer| answer.body_mut().read_to_string());
+    let text = body.unwrap_or_else(|error| panic!("reading {path}: {error}"));
+    (
+        serde_json::from_str(&text).unwrap_or(Value::Null),
+        path.to_owned(),
+    )
+}
+
+/// The address of a `kubectl proxy` that ends with the test binary.
+fn proxy() -> &'static str {
+    static ADDRESS: OnceLock<String> = OnceLock::new();
+    ADDRESS.get_or_init(|| {
+        let (sender, receiver) = mpsc::channel();
+        // It ends when the thread ends that started it: so that thread must stay.
+        std::thread::spawn(move || {
+            let mut child = Command::new("setpriv")
+                .args([
+                    "--pdeathsig",
+                    "KILL",
+                    "--",
+                    "kubectl",
+                    "proxy",
+                    "--port",
+                    "0",
+                ])
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("kubectl proxy");
+            let mut line = String::new();
+            let stdout = child.stdout.take().expect("its output");
+            BufReader::new(stdout)
+                .read_line(&mut line)
+                .expect("its address");
+            let address = line
+                .trim()
+                .rsplit(' ')
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            sender
+                .send(format!("http://{address}"))
+                .expect("nobody waits for the proxy");
+            // Panicking here would be seen by nobody; reads fail if it ends early.
+            let _ = child.wait();
+        });
+        receiver.recv().expect("kubectl proxy did not start")
+    })
 }

@@ -33,16 +33,28 @@ pub enum Connections {
 /// What came of the requests so far.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    /// How many were answered with 200, by the message in the answer.
-    pub answered: BTreeMap<String, usize>,
+    /// Those that were answered with 200, by the message in the answer.
+    pub answered: BTreeMap<String, Answered>,
     /// All others: when, and what came instead.
     pub failed: Vec<String>,
+}
+
+/// Requests that were answered by one version.
+#[derive(Debug, Clone, Default)]
+pub struct Answered {
+    /// How many.
+    pub count: usize,
+    /// When the first of them was asked.
+    pub first: Duration,
+    /// When the last of them was asked.
+    pub last: Duration,
 }
 
 impl Tally {
     /// How many there were.
     pub fn total(&self) -> usize {
-        self.failed.len() + self.answered.values().sum::<usize>()
+        let answered = self.answered.values().map(|answered| answered.count);
+        self.failed.len() + answered.sum::<usize>()
     }
 }
 
@@ -132,7 +144,13 @@ async fn ask(
 fn note(tally: &mut Tally, asked: Duration, answer: &Answer) {
     if answer.status == 200 {
         let message = answer.json()["message"].as_str().unwrap_or("?").to_owned();
-        *tally.answered.entry(message).or_default() += 1;
+        let first = Answered {
+            first: asked,
+            ..Answered::default()
+        };
+        let answered = tally.answered.entry(message).or_insert(first);
+        answered.count += 1;
+        answered.last = answered.last.max(asked);
     } else {
         let Answer { status, body, .. } = answer;
         tally

@@ -31,6 +31,6 @@ pub async fn eventually_within<T, F: Future<Output = Option<T>>>(
             "within {} s this did not become true: {what}",
             longest.as_secs()
         );
-        sleep(Duration::from_millis(150)).await;
+        sleep(Duration::from_millis(250)).await;
     }
 }

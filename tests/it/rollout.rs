@@ -214,9 +214,12 @@ async fn an_unready_version_gets_no_traffic() {
         let candidate = eventually("a pod of the new version runs", candidate).await;
         assert_eq!(candidate.get("/").await.json()["message"], "two");
         let answers = messages(&app.host("test"), 100).await;
-        assert!(
-            candidate.again().is_running(),
-            "it was to run all the while"
+        let now = candidate.again();
+        assert!(now.is_running(), "it was to run all the while");
+        assert_eq!(
+            now.restarts(),
+            0,
+            "what does not become ready is not restarted"
         );
         assert_eq!(answers, BTreeSet::from(["one".to_owned()]));
     };
@@ -420,7 +423,10 @@ async fn readiness_is_asked_every_two_seconds_and_liveness_never() {
     let container = &pod.0["spec"]["containers"][0];
     assert_eq!(container["readinessProbe"]["httpGet"]["path"], "/health");
     assert_eq!(container["livenessProbe"], Value::Null);
-    assert_eq!(container["startupProbe"], Value::Null);
+    // It only spares the wait until the first readiness probe: nothing is restarted by it.
+    let startup = &container["startupProbe"];
+    assert_eq!(startup["httpGet"]["path"], "/health");
+    assert_eq!(startup["failureThreshold"], i32::MAX);
 
     let probes = eventually("the app logs a dozen probes", || async {
         let log = pod.log();

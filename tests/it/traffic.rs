@@ -45,7 +45,13 @@ async fn no_request_fails(iterapp: &str) {
 
 /// Waits until so many more requests were answered by this version.
 async fn more_requests(loads: &[Load], message: &str) {
-    let count = |load: &Load| load.so_far().answered.get(message).copied().unwrap_or(0);
+    let count = |load: &Load| {
+        let tally = load.so_far();
+        tally
+            .answered
+            .get(message)
+            .map_or(0, |answered| answered.count)
+    };
     let wanted: Vec<usize> = loads.iter().map(|load| count(load) + AROUND).collect();
     let what = format!("{AROUND} more requests are answered by {message}");
     eventually(&what, || async {
@@ -75,7 +81,7 @@ fn assert_all_went_well(kind: Connections, tally: &Tally) {
     let Tally { answered, failed } = tally;
     assert!(
         failed.is_empty(),
-        "{kind:?}: {} of {} requests failed:\n{}",
+        "{kind:?}: {} of {} requests failed, those answered: {answered:?}\n{}",
         failed.len(),
         tally.total(),
         failed.join("\n")
