@@ -72,7 +72,7 @@ async fn healing_goes_on_while_an_image_is_built() {
     let repo = Repo::server("one", "").await;
     app.push_live(&repo).await;
     let step = SlowStep::unique();
-    repo.write("Dockerfile", &step.dockerfile("message", 25));
+    repo.write("Dockerfile", &step.dockerfile("message", 60));
     repo.change("two").await;
     let url = app.push_url();
     let refs = ["HEAD:refs/heads/main"];

@@ -193,7 +193,6 @@ mod tests {
             "git://github.com/x",
             "https://user:pw@host/x",
             "https://token@host/x",
-            "https:///x",
             "ssh://-oProxyCommand=id/x",
             "ssh://-x@host/y",
             "host:path",
