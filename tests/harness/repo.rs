@@ -216,8 +216,10 @@ impl Repo {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("git");
+        // Tests that run in the background of a script ignore Ctrl-C, and git would inherit that.
+        let mut command = Command::new("env");
         command
+            .args(["--default-signal=INT", "git"])
             .args(arguments)
             .current_dir(self.path())
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
