@@ -10,7 +10,7 @@ use futures::stream::{FuturesOrdered, StreamExt};
 use iterapp_schema::ApplingName;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 use kube::ResourceExt;
 use kube::api::Api;
 
@@ -218,4 +218,17 @@ pub(super) fn is_ready(pod: &Pod) -> bool {
 pub(super) fn container(pod: &Pod) -> Option<&ContainerStatus> {
     let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
     statuses.iter().find(|status| status.name == CONTAINER)
+}
+
+/// How the container ended last: just now, or before it was started again.
+pub(super) fn last_end(status: &ContainerStatus) -> Option<&ContainerStateTerminated> {
+    let now = status
+        .state
+        .as_ref()
+        .and_then(|state| state.terminated.as_ref());
+    let before = status
+        .last_state
+        .as_ref()
+        .and_then(|state| state.terminated.as_ref());
+    now.or(before)
 }

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::{Stream, StreamExt};
-use iterapp_schema::{ApplingName, Environment};
+use iterapp_schema::ApplingName;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -62,12 +62,7 @@ pub async fn pods(
     Query(query): Query<PodsQuery>,
 ) -> Answer<Response> {
     let app = apps::find(&platform, &app).await?;
-    let environment: Environment =
-        environment
-            .parse()
-            .map_err(|error: iterapp_schema::UnknownEnvironment| {
-                Problem::bad_request(error.to_string()).hint(error.hint())
-            })?;
+    let environment = releases::parse_environment(&environment)?;
     let appling = query
         .appling
         .as_deref()

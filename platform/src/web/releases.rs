@@ -135,7 +135,8 @@ async fn resolve(
     Err(Problem::not_found(format!("{app} has no branch, tag or commit `{reference}`")).hint(hint))
 }
 
-fn parse_environment(text: &str) -> Answer<Environment> {
+/// The environment of a path or a query, or the answer that there is none of that name.
+pub fn parse_environment(text: &str) -> Answer<Environment> {
     text.parse()
         .map_err(|error: iterapp_schema::UnknownEnvironment| {
             Problem::bad_request(error.to_string()).hint(error.hint())

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus};
 
-use super::super::observe::ObservedPod;
+use super::super::observe::{ObservedPod, last_end};
 use super::Reason;
 use super::trouble::{Trouble, Weight};
 
@@ -27,18 +27,6 @@ pub(super) fn crash(pod: &ObservedPod) -> Option<Trouble> {
 pub(super) fn is_over(pod: &ObservedPod) -> bool {
     let once = |status: &ContainerStatus| status.restart_count < LOOP && !is_down(status);
     pod.container().is_some_and(once)
-}
-
-fn last_end(status: &ContainerStatus) -> Option<&ContainerStateTerminated> {
-    let now = status
-        .state
-        .as_ref()
-        .and_then(|state| state.terminated.as_ref());
-    let before = status
-        .last_state
-        .as_ref()
-        .and_then(|state| state.terminated.as_ref());
-    now.or(before)
 }
 
 fn is_down(status: &ContainerStatus) -> bool {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ContainerState;
 
-use super::super::observe::ObservedPod;
+use super::super::observe::{ObservedPod, last_end};
 use super::Reason;
 use super::trouble::{Trouble, Weight};
 use crate::release::spec::Version;
@@ -61,19 +61,11 @@ fn is_start_error(why: &str) -> bool {
 /// containerd calls a command that it cannot start a container that ended.
 fn failed_start(pod: &ObservedPod) -> Option<String> {
     let status = pod.container()?;
-    let now = status
-        .state
-        .as_ref()
-        .and_then(|state| state.terminated.as_ref());
-    let before = status
-        .last_state
-        .as_ref()
-        .and_then(|state| state.terminated.as_ref());
     let running = status
         .state
         .as_ref()
         .is_some_and(|state| state.running.is_some());
-    let ended = now.or(before).filter(|_| !running)?;
+    let ended = last_end(status).filter(|_| !running)?;
     let why = ended.reason.as_deref();
     let is_start = matches!(why, Some("StartError" | "ContainerCannotRun"));
     is_start.then(|| ended.message.clone().unwrap_or_default())

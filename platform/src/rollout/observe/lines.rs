@@ -6,7 +6,7 @@ use kube::api::{Api, LogParams};
 
 use super::super::cluster::Cluster;
 use super::super::desired::CONTAINER;
-use super::container;
+use super::{container, last_end};
 
 /// What people read of an app's last words.
 const MAX_LINES: i64 = 20;
@@ -51,16 +51,7 @@ fn has_just_exited(pod: &Pod) -> bool {
 }
 
 fn kept(pod: &Pod) -> Option<String> {
-    let status = container(pod)?;
-    let now = status
-        .state
-        .as_ref()
-        .and_then(|state| state.terminated.as_ref());
-    let before = status
-        .last_state
-        .as_ref()
-        .and_then(|state| state.terminated.as_ref());
-    now.or(before)?.message.clone()
+    last_end(container(pod)?)?.message.clone()
 }
 
 /// The end of a text, as lines that are safe to print on anybody's terminal.
