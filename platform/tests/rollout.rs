@@ -32,15 +32,17 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 /// Answers `/health`, `/` with `$BODY`, and `/cgi-bin/broken` with 500; other things by `$MODE`.
+/// It logs to standard error alone: between two pipes the kubelet keeps no order.
 const DOCKERFILE: &str = r#"
 FROM busybox
 RUN mkdir -p /www/cgi-bin && echo ok > /www/health \
  && printf '#!/bin/sh\nprintf "Status: 500 Broken\\r\\n\\r\\n"\n' > /www/cgi-bin/broken \
  && chmod +x /www/cgi-bin/broken
 RUN printf '%s\n' \
+  'exec 1>&2' \
   'echo "starting as $MODE"' \
   'case "$MODE" in' \
-  'crash) echo "no database" >&2; exit 3;;' \
+  'crash) echo "no database"; exit 3;;' \
   'ends) exit 0;;' \
   'deaf) sleep 3600;;' \
   'esac' \
