@@ -6,7 +6,7 @@ use crate::diagnostic::Code;
 use crate::env_section;
 use crate::env_value::Env;
 use crate::file::{Check, Fault, File};
-use crate::iterapp::Appling;
+use crate::iterapp::{Http, Run};
 use crate::names::ApplingName;
 use crate::parse::{Table, Value};
 use crate::validate;
@@ -35,11 +35,11 @@ impl ApplingFile {
             name: table.get("name").and_then(|value| name(value, file)),
             port: port
                 .and_then(|port| port.try_into().ok())
-                .unwrap_or(Appling::DEFAULT_PORT),
+                .unwrap_or(Http::DEFAULT_PORT),
             readiness_path: text(table, file, "readiness_path", validate::url_path)
-                .unwrap_or_else(|| Appling::DEFAULT_READINESS_PATH.to_owned()),
+                .unwrap_or_else(|| Http::DEFAULT_READINESS_PATH.to_owned()),
             liveness_path: text(table, file, "liveness_path", validate::url_path),
-            replicas: replicas.unwrap_or(Appling::DEFAULT_REPLICAS),
+            replicas: replicas.unwrap_or(Run::DEFAULT_REPLICAS),
             domains: table
                 .get("domains")
                 .map(|value| domains(value, file))

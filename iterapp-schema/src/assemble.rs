@@ -3,7 +3,7 @@
 use crate::appling_file::ApplingFile;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::file::{Fault, File};
-use crate::iterapp::{Appling, Iterapp};
+use crate::iterapp::{Appling, Build, Http, Ingress, Iterapp, Run, Scale};
 use crate::names::{AppName, ApplingName};
 use crate::root_file::{Applings, Folder, RootFile};
 use crate::source::{Repository, Sources};
@@ -85,6 +85,7 @@ impl<'r> Reading<'r> {
         Some(Iterapp {
             default_environment: root.default_environment,
             applings,
+            postgres: None,
         })
     }
 
@@ -166,16 +167,29 @@ impl From<Found> for Appling {
             env,
         } = contents;
         let domains = domains.into_iter().map(|(domain, _)| domain).collect();
-        Self {
-            name,
-            folder,
-            dockerfile,
+        let ingress = Ingress {
+            domains,
+            ..Ingress::default()
+        };
+        let http = Http {
             port,
             readiness_path,
             liveness_path,
-            replicas,
-            domains,
+            ingress: Some(ingress),
+        };
+        Self {
+            name,
+            emoji: None,
+            folder,
+            build: Build::of(dockerfile),
             env,
+            postgres: None,
+            run: Run {
+                http: Some(http),
+                scale: Scale::Fixed(replicas),
+                ..Run::default()
+            },
+            overrides: std::collections::BTreeMap::new(),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Values of environment variables, and the tables they are written in.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,15 +16,30 @@ pub enum EnvValue {
     Integer(i64),
     /// `DEBUG = true`
     Boolean(bool),
+    /// `TOKEN = { encrypted = "…" }`: sealed, so that only the platform can read it.
+    Encrypted {
+        /// URL-safe base64 without padding.
+        encrypted: String,
+    },
+    /// `TOKEN = { secret = "name", key = "k" }`: the key of a Kubernetes Secret of the namespace.
+    Secret {
+        /// The Secret's name.
+        secret: String,
+        /// The key in it.
+        key: String,
+    },
 }
 
-/// As the container sees it: integers in decimal, booleans as `true` and `false`.
-impl fmt::Display for EnvValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl EnvValue {
+    /// As the container sees it: integers in decimal, booleans as `true` and `false`; nothing for a
+    /// value that does not stand in the file.
+    #[must_use]
+    pub fn plain(&self) -> Option<String> {
         match self {
-            Self::Text(text) => f.write_str(text),
-            Self::Integer(number) => write!(f, "{number}"),
-            Self::Boolean(truth) => write!(f, "{truth}"),
+            Self::Text(text) => Some(text.clone()),
+            Self::Integer(number) => Some(number.to_string()),
+            Self::Boolean(truth) => Some(truth.to_string()),
+            Self::Encrypted { .. } | Self::Secret { .. } => None,
         }
     }
 }

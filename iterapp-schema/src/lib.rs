@@ -26,6 +26,9 @@ pub use assemble::{Assembled, FILE_NAME, assemble};
 pub use diagnostic::{Code, Diagnostic, Related, Severity};
 pub use env_value::{Env, EnvTable, EnvValue};
 pub use environment::{Environment, UnknownEnvironment};
-pub use iterapp::{Appling, Iterapp};
+pub use iterapp::{
+    Appling, Autoscale, Build, Concurrency, CronAction, CronJob, Http, Ingress, IngressPath,
+    Isolation, Iterapp, Postgres, Resources, Run, Scale,
+};
 pub use names::{AppName, ApplingName, MAX_APP_NAME, MAX_APPLING_NAME, NameError};
 pub use source::{Repository, Sources, line_column};

@@ -19,7 +19,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use iterapp_schema::{AppName, Environment};
+use iterapp_schema::{AppName, Environment, Http, Run, Scale};
 use platform::release::spec::{ApplingSpec, Version, WantedEnvironment};
 use platform::rollout::apply::{ApplyError, Fence, LeaseLost, apply};
 use platform::rollout::cluster::{Cluster, Settings};
@@ -296,16 +296,17 @@ fn version(name: &str, body: &str) -> Version {
         spec: ApplingSpec {
             name: name.parse().unwrap(),
             commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
-            port: 3000,
-            readiness_path: "/health".to_owned(),
-            liveness_path: None,
-            replicas: 2,
+            run: Run::default(),
             hosts: Vec::new(),
             service_names: vec![name.to_owned()],
             env: BTreeMap::from([("BODY".to_owned(), body.to_owned())]),
         },
         image: image(),
     }
+}
+
+fn http(version: &mut Version) -> &mut Http {
+    version.spec.run.http.as_mut().unwrap()
 }
 
 fn in_mode(mode: &str) -> Version {
@@ -342,8 +343,8 @@ async fn a_new_version_replaces_the_old_one_without_a_gap() {
     let address = world.kubectl(&["get", "service", "web", "-o", "jsonpath={.spec.clusterIP}"]);
     let asking = Asking::start(address);
     let mut next = version("web", "two");
-    next.spec.port = 8080;
-    next.spec.replicas = 1;
+    http(&mut next).port = 8080;
+    next.spec.run.scale = Scale::Fixed(1);
     world.wanted.versions = vec![next];
     world.succeed().await;
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -565,9 +566,9 @@ async fn a_crash_is_told_while_the_old_version_serves() {
 #[ignore = "needs the local stack: deploy/local/run"]
 async fn a_probe_that_fails_is_told_at_the_deadline() {
     let mut broken = version("web", "one");
-    broken.spec.readiness_path = "/cgi-bin/broken".to_owned();
+    http(&mut broken).readiness_path = "/cgi-bin/broken".to_owned();
     let mut missing = version("web", "one");
-    missing.spec.readiness_path = "/missing".to_owned();
+    http(&mut missing).readiness_path = "/missing".to_owned();
     let rows = [
         (
             broken,
@@ -645,7 +646,7 @@ async fn a_quota_is_told() {
 async fn one_bad_appling_leaves_the_other_alone() {
     let mut world = World::new().await;
     let mut bad = version("bad", "one");
-    bad.spec.readiness_path = "/missing".to_owned();
+    http(&mut bad).readiness_path = "/missing".to_owned();
     world.wanted.versions = vec![bad, version("good", "two")];
     let standings = world.roll_out(Duration::from_secs(40)).await;
     assert!(

@@ -1,5 +1,7 @@
 //! What good files mean.
 
+use std::collections::BTreeMap;
+
 use super::{appling, good, one, shop, told};
 use crate::{ApplingName, Code, Environment};
 
@@ -40,7 +42,14 @@ fn an_environment_overrides_what_is_common() {
     let appling = appling(
         "[env.prod]\nHOST = 'p'\nPORT = 5000\n[env.common]\nHOST = 'c'\nLOG = true\n[env.test]\n",
     );
-    let env = |environment| format!("{:?}", appling.env_for(environment));
+    let env = |environment| {
+        let env: BTreeMap<_, _> = appling
+            .env_for(environment)
+            .into_iter()
+            .map(|(name, value)| (name, value.plain().unwrap()))
+            .collect();
+        format!("{env:?}")
+    };
     assert_eq!(
         env(Environment::Prod),
         r#"{"HOST": "p", "LOG": "true", "PORT": "5000"}"#
@@ -52,7 +61,10 @@ fn an_environment_overrides_what_is_common() {
 #[test]
 fn windows_files_are_read_like_others() {
     let appling = appling("\u{feff}port = 80\r\n\r\n[env.common]\r\nA = \"b\"");
-    assert_eq!((appling.port, appling.env.common.len()), (80, 1));
+    assert_eq!(
+        (appling.run.http.unwrap().port, appling.env.common.len()),
+        (80, 1)
+    );
 }
 
 #[test]
@@ -70,7 +82,7 @@ fn applings_are_named_by_folder_or_file_and_come_as_listed() {
     let told: Vec<_> = iterapp
         .applings
         .iter()
-        .map(|a| format!("{} in {} from {}", a.name, a.folder, a.dockerfile))
+        .map(|a| format!("{} in {} from {}", a.name, a.folder, a.build.dockerfile))
         .collect();
     assert_eq!(
         told,
@@ -107,15 +119,16 @@ fn a_root_that_lists_itself_is_both_root_and_appling() {
         ("api/iterapp.toml", ""),
         ("api/Dockerfile", ""),
     ]));
+    let port = |appling: &crate::Appling| appling.run.http.as_ref().unwrap().port;
     let [root, api] = &iterapp.applings[..] else {
         panic!("two")
     };
     assert_eq!(
-        (root.name.as_ref(), &*root.folder, root.port),
+        (root.name.as_ref(), &*root.folder, port(root)),
         ("shop", "", 80)
     );
     assert_eq!(
-        (api.name.as_ref(), &*api.folder, api.port),
+        (api.name.as_ref(), &*api.folder, port(api)),
         ("api", "api", 3000)
     );
 }

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use iterapp_schema::{
-    AppName, Assembled, Diagnostic, Iterapp, Repository, assemble, line_column, render,
+    AppName, Assembled, Diagnostic, Iterapp, Repository, Scale, assemble, line_column, render,
 };
 use serde::Serialize;
 
@@ -142,18 +142,33 @@ fn fine(ui: &mut Ui, app: &AppName, iterapp: &Iterapp) -> Result<(), Failure> {
     let mut table =
         Table::new(["APPLING", "FOLDER", "PORT", "READY WHEN", "PODS", "DOMAINS"]).indented(2);
     for appling in &iterapp.applings {
+        let http = appling.run.http.as_ref();
+        let domains = http
+            .and_then(|http| http.ingress.as_ref())
+            .map(|ingress| &ingress.domains);
         table.row([
             appling.name.to_string().into(),
             format!("{}/", appling.folder)
                 .trim_start_matches('/')
                 .into(),
-            appling.port.to_string().into(),
-            format!("GET {}", appling.readiness_path).into(),
-            appling.replicas.to_string().into(),
-            appling.domains.join(" ").into(),
+            http.map_or("-".into(), |http| http.port.to_string().into()),
+            http.map_or("-".into(), |http| {
+                format!("GET {}", http.readiness_path).into()
+            }),
+            pods(&appling.run.scale).into(),
+            domains
+                .map_or_else(String::new, |domains| domains.join(" "))
+                .into(),
         ]);
     }
     ui.text(&table.render())
+}
+
+fn pods(scale: &Scale) -> String {
+    match scale {
+        Scale::Fixed(replicas) => replicas.to_string(),
+        Scale::Auto(autoscale) => format!("{} to {}", autoscale.min, autoscale.max),
+    }
 }
 
 fn placed<'a>(diagnostic: &'a Diagnostic, assembled: &Assembled) -> Placed<'a> {

@@ -1,6 +1,8 @@
 //! The plan of a release: app, environment, `iterapp.toml` and commit in; what to build and what to
 //! want out. Pure.
 
+use std::collections::BTreeMap;
+
 use iterapp_schema::{AppName, Appling, ApplingName, Environment, Iterapp};
 
 use super::spec::ApplingSpec;
@@ -34,21 +36,37 @@ pub struct Planned {
     pub image: String,
 }
 
-/// A host that an app may not have.
+/// Something that is well written and cannot be had here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the domain {host} of appling {appling} lies below {domain}, where the platform gives out the hosts itself; remove it from `domains`"
-)]
-pub struct PlatformHost {
-    host: String,
-    appling: ApplingName,
-    domain: String,
+pub enum PlanError {
+    /// A host that an app may not have.
+    #[error(
+        "the domain {host} of appling {appling} lies below {domain}, where the platform gives out the hosts itself; remove it from `domains`"
+    )]
+    PlatformHost {
+        /// The host.
+        host: String,
+        /// Whose `domains` list it.
+        appling: ApplingName,
+        /// Where the platform's own hosts lie.
+        domain: String,
+    },
+    /// A secret value: an app that starts without its secret may do worse than not start.
+    #[error(
+        "the variable {name} of appling {appling} is a secret, which the platform cannot open yet, and the appling must not start without it; leave it out if it can do without"
+    )]
+    Secret {
+        /// The variable.
+        name: String,
+        /// Whose it is.
+        appling: ApplingName,
+    },
 }
 
 /// Plans a release.
 ///
 /// # Errors
-/// When a domain of the author's is one of the platform's own hosts.
+/// When something is asked for that cannot be had.
 pub fn plan(
     app: &AppName,
     environment: Environment,
@@ -56,14 +74,14 @@ pub fn plan(
     commit: &str,
     running: &[ApplingName],
     places: Places<'_>,
-) -> Result<Plan, PlatformHost> {
+) -> Result<Plan, PlanError> {
     let applings = iterapp
         .applings
         .iter()
         .map(|appling| {
             Ok(Planned {
                 spec: spec(app, environment, iterapp, appling, commit, places.domain)?,
-                dockerfile: appling.dockerfile.clone(),
+                dockerfile: appling.build.dockerfile.clone(),
                 image: format!("{}/{app}/{}:{commit}", places.registry, appling.name),
             })
         })
@@ -89,29 +107,42 @@ fn spec(
     appling: &Appling,
     commit: &str,
     domain: &str,
-) -> Result<ApplingSpec, PlatformHost> {
-    let mut hosts = vec![platform_host(
-        app,
-        environment,
-        &appling.name,
-        iterapp.applings.len() == 1,
-        domain,
-    )];
-    if environment == Environment::Prod {
-        check_domains(appling, domain)?;
-        hosts.extend(appling.domains.iter().cloned());
+) -> Result<ApplingSpec, PlanError> {
+    let run = appling.run_in(environment).clone();
+    let only = iterapp.applings.len() == 1;
+    let mut hosts = Vec::new();
+    if let Some(ingress) = run.http.as_ref().and_then(|http| http.ingress.as_ref()) {
+        hosts.push(platform_host(app, environment, &appling.name, only, domain));
+        if environment == Environment::Prod {
+            check_domains(&appling.name, &ingress.domains, domain)?;
+            hosts.extend(ingress.domains.iter().cloned());
+        }
     }
+    let service_names = match &run.http {
+        Some(_) => iterapp.service_names(app, &appling.name),
+        None => Vec::new(),
+    };
     Ok(ApplingSpec {
         name: appling.name.clone(),
         commit: commit.to_owned(),
-        port: appling.port,
-        readiness_path: appling.readiness_path.clone(),
-        liveness_path: appling.liveness_path.clone(),
-        replicas: appling.replicas,
+        run,
         hosts,
-        service_names: iterapp.service_names(app, &appling.name),
-        env: appling.env_for(environment),
+        service_names,
+        env: env(appling, environment)?,
     })
+}
+
+fn env(appling: &Appling, environment: Environment) -> Result<BTreeMap<String, String>, PlanError> {
+    let variables = appling.env_for(environment).into_iter();
+    variables
+        .map(|(name, value)| match value.plain() {
+            Some(value) => Ok((name.to_owned(), value)),
+            None => Err(PlanError::Secret {
+                name: name.to_owned(),
+                appling: appling.name.clone(),
+            }),
+        })
+        .collect()
 }
 
 /// `{app}.{environment}.{domain}`, with `{appling}.` before it for one of several applings, and
@@ -134,18 +165,18 @@ pub fn platform_host(
     }
 }
 
-fn check_domains(appling: &Appling, domain: &str) -> Result<(), PlatformHost> {
+fn check_domains(appling: &ApplingName, domains: &[String], domain: &str) -> Result<(), PlanError> {
     let below = |host: &&String| {
         *host == domain
             || host
                 .strip_suffix(domain)
                 .is_some_and(|rest| rest.ends_with('.'))
     };
-    match appling.domains.iter().find(below) {
+    match domains.iter().find(below) {
         None => Ok(()),
-        Some(host) => Err(PlatformHost {
+        Some(host) => Err(PlanError::PlatformHost {
             host: host.clone(),
-            appling: appling.name.clone(),
+            appling: appling.clone(),
             domain: domain.to_owned(),
         }),
     }

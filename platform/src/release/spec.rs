@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use iterapp_schema::{AppName, ApplingName, Environment};
+use iterapp_schema::{AppName, ApplingName, Environment, Http, Run, Scale};
 use serde::{Deserialize, Serialize};
 
 /// Everything the platform needs to know about an appling at one commit in one environment,
@@ -13,20 +13,30 @@ pub struct ApplingSpec {
     pub name: ApplingName,
     /// The commit (40 hex digits) that the appling was built from.
     pub commit: String,
-    /// The port the container listens on.
-    pub port: u16,
-    /// Path of the HTTP readiness probe.
-    pub readiness_path: String,
-    /// Path of the HTTP liveness probe; `None` means no liveness probe.
-    pub liveness_path: Option<String>,
-    /// Wanted number of pods.
-    pub replicas: u32,
-    /// Hosts that the ingress routes to this appling; the platform's own host first.
+    /// How it runs, with the environment's overrides.
+    pub run: Run,
+    /// Hosts that the ingress routes to this appling; the platform's own host first. None for one
+    /// that the world does not reach.
     pub hosts: Vec<String>,
-    /// Names of the appling's Services; the documented name first.
+    /// Names of the appling's Services; the documented name first. None for a worker.
     pub service_names: Vec<String>,
     /// The author's variables, `[env.<environment>]` already merged over `[env.common]`.
     pub env: BTreeMap<String, String>,
+}
+
+impl ApplingSpec {
+    /// How it is asked over HTTP; nothing for a worker.
+    pub fn http(&self) -> Option<&Http> {
+        self.run.http.as_ref()
+    }
+
+    /// The number of pods that is wanted at least.
+    pub fn replicas(&self) -> u32 {
+        match &self.run.scale {
+            Scale::Fixed(replicas) => *replicas,
+            Scale::Auto(autoscale) => autoscale.min,
+        }
+    }
 }
 
 /// A spec with the image that was built for it: what can be rolled out.

@@ -198,7 +198,7 @@ fn running(platform: &Platform, verdict: &Verdict, ready: Option<u32>) -> api::R
         name: verdict.appling.clone(),
         commit: verdict.spec.commit.clone(),
         release: verdict.release_number,
-        replicas: verdict.spec.replicas,
+        replicas: verdict.spec.replicas(),
         ready,
         urls: verdict
             .spec

@@ -21,7 +21,7 @@ pub(super) fn deployment(part: &Part<'_>) -> Deployment {
     Deployment {
         metadata: part.metadata(spec.name.as_ref()),
         spec: Some(DeploymentSpec {
-            replicas: Some(i32::try_from(spec.replicas).unwrap_or(i32::MAX)),
+            replicas: Some(i32::try_from(spec.replicas()).unwrap_or(i32::MAX)),
             selector: LabelSelector {
                 match_labels: Some(part.selector.clone()),
                 ..LabelSelector::default()

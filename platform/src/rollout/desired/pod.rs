@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use iterapp_schema::Http;
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EnvVar, HTTPGetAction, Lifecycle, LifecycleHandler,
     LocalObjectReference, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, SeccompProfile,
@@ -13,7 +14,6 @@ use sha2::{Digest, Sha256};
 
 use super::super::cluster::Settings;
 use super::{Part, labels, pull_secret};
-use crate::release::spec::ApplingSpec;
 
 /// The name of the author's container in every pod.
 pub const CONTAINER: &str = "app";
@@ -81,15 +81,10 @@ fn container(part: &Part<'_>) -> Container {
         image: Some(part.version.image.clone()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
         env: Some(env(part)),
-        ports: Some(vec![ContainerPort {
-            name: Some(PORT_NAME.to_owned()),
-            container_port: i32::from(spec.port),
-            protocol: Some("TCP".to_owned()),
-            ..ContainerPort::default()
-        }]),
-        startup_probe: Some(startup(spec)),
-        readiness_probe: Some(readiness(spec)),
-        liveness_probe: liveness(spec),
+        ports: spec.http().map(|http| vec![port(http)]),
+        startup_probe: spec.http().map(startup),
+        readiness_probe: spec.http().map(readiness),
+        liveness_probe: spec.http().and_then(liveness),
         lifecycle: drain(part.settings),
         // Puts the last output of a container that failed into the pod's status, where it outlives
         // the container.
@@ -98,11 +93,22 @@ fn container(part: &Part<'_>) -> Container {
     }
 }
 
+fn port(http: &Http) -> ContainerPort {
+    ContainerPort {
+        name: Some(PORT_NAME.to_owned()),
+        container_port: i32::from(http.port),
+        protocol: Some("TCP".to_owned()),
+        ..ContainerPort::default()
+    }
+}
+
 /// The author's variables, and the platform's own, of which only `PORT` can be overridden.
 fn env(part: &Part<'_>) -> Vec<EnvVar> {
     let spec = &part.version.spec;
     let mut all: BTreeMap<&str, String> = BTreeMap::new();
-    all.insert("PORT", spec.port.to_string());
+    if let Some(http) = spec.http() {
+        all.insert("PORT", http.port.to_string());
+    }
     all.extend(
         spec.env
             .iter()
@@ -132,13 +138,13 @@ fn variable(name: &str, value: &str) -> EnvVar {
 ///
 /// It does not restart what does not start: the platform tells the author, and the app may take its
 /// time. Only where a liveness probe is asked for, which has to wait for this one, patience ends.
-fn startup(spec: &ApplingSpec) -> Probe {
-    let patience = match spec.liveness_path {
+fn startup(http: &Http) -> Probe {
+    let patience = match http.liveness_path {
         Some(_) => 300,
         None => i32::MAX,
     };
     Probe {
-        http_get: Some(get(&spec.readiness_path)),
+        http_get: Some(get(&http.readiness_path)),
         period_seconds: Some(1),
         timeout_seconds: Some(2),
         success_threshold: Some(1),
@@ -148,9 +154,9 @@ fn startup(spec: &ApplingSpec) -> Probe {
 }
 
 /// Every two seconds, as HOPS does. Failing takes the pod out of its Services, no more.
-fn readiness(spec: &ApplingSpec) -> Probe {
+fn readiness(http: &Http) -> Probe {
     Probe {
-        http_get: Some(get(&spec.readiness_path)),
+        http_get: Some(get(&http.readiness_path)),
         period_seconds: Some(2),
         timeout_seconds: Some(2),
         success_threshold: Some(1),
@@ -160,8 +166,8 @@ fn readiness(spec: &ApplingSpec) -> Probe {
 }
 
 /// Slower than readiness: it restarts the container, so it must be sure (half a minute).
-fn liveness(spec: &ApplingSpec) -> Option<Probe> {
-    let path = spec.liveness_path.as_ref()?;
+fn liveness(http: &Http) -> Option<Probe> {
+    let path = http.liveness_path.as_ref()?;
     Some(Probe {
         http_get: Some(get(path)),
         period_seconds: Some(10),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use iterapp_schema::Environment;
+use iterapp_schema::{Environment, Http, Run, Scale};
 use serde_json::json;
 
 use super::*;
@@ -16,10 +16,7 @@ fn version(name: &str) -> Version {
         spec: ApplingSpec {
             name: name.parse().unwrap(),
             commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
-            port: 3000,
-            readiness_path: text("/health"),
-            liveness_path: None,
-            replicas: 2,
+            run: Run::default(),
             hosts: vec![format!("{name}.test.example.org")],
             service_names: vec![text(name)],
             env: BTreeMap::from([(text("GREETING"), text("hello"))]),
@@ -29,6 +26,10 @@ fn version(name: &str) -> Version {
             "ab".repeat(32)
         ),
     }
+}
+
+fn http(version: &mut Version) -> &mut Http {
+    version.spec.run.http.as_mut().unwrap()
 }
 
 fn wanted(environment: Environment, versions: Vec<Version>) -> WantedEnvironment {
@@ -108,8 +109,8 @@ fn prod_with_domains_and_a_private_registry() {
 #[test]
 fn liveness_and_one_replica_and_no_drain() {
     let mut shop = version("shop");
-    shop.spec.liveness_path = Some("/alive".to_owned());
-    shop.spec.replicas = 1;
+    http(&mut shop).liveness_path = Some("/alive".to_owned());
+    shop.spec.run.scale = Scale::Fixed(1);
     let settings = Settings {
         drain: Duration::ZERO,
         ..Settings::new("main")
@@ -143,7 +144,7 @@ fn pods_are_replaced_for_their_content_and_nothing_else() {
     assert_eq!(first.len(), 10);
 
     let same: [fn(&mut Version); 3] = [
-        |v| v.spec.replicas = 7,
+        |v| v.spec.run.scale = Scale::Fixed(7),
         |v| v.spec.hosts.clear(),
         |v| v.spec.service_names.push("other".to_owned()),
     ];
@@ -155,8 +156,8 @@ fn pods_are_replaced_for_their_content_and_nothing_else() {
 
     let other: [fn(&mut Version); 4] = [
         |v| v.image.push('0'),
-        |v| v.spec.port = 8080,
-        |v| v.spec.readiness_path = "/".to_owned(),
+        |v| http(v).port = 8080,
+        |v| http(v).readiness_path = "/".to_owned(),
         |v| v.spec.env.clear(),
     ];
     for change in other {

@@ -77,7 +77,7 @@ fn is_ready(version: &Version, observed: &ObservedAppling) -> bool {
         return false;
     };
     let status = deployment.status.clone().unwrap_or_default();
-    let wanted = i64::from(version.spec.replicas);
+    let wanted = i64::from(version.spec.replicas());
     let count = |number: Option<i32>| i64::from(number.unwrap_or(0));
     is_current(deployment, observed)
         && count(status.updated_replicas) >= wanted
@@ -97,7 +97,7 @@ fn is_current(deployment: &Deployment, observed: &ObservedAppling) -> bool {
 
 fn progress(version: &Version, observed: &ObservedAppling, worst: Option<&Trouble>) -> String {
     let count = ready_count(version, observed);
-    let all_ready = observed.ready_pods() >= to_count(version.spec.replicas);
+    let all_ready = observed.ready_pods() >= to_count(version.spec.replicas());
     match worst {
         Some(trouble) => format!("{count}: {}", trouble.reason.summary),
         None if all_ready => format!("{count}, those before are being stopped"),
@@ -115,7 +115,7 @@ fn too_slow(version: &Version, observed: &ObservedAppling, deadline: Duration) -
 }
 
 fn ready_count(version: &Version, observed: &ObservedAppling) -> String {
-    let wanted = version.spec.replicas;
+    let wanted = version.spec.replicas();
     let ready = observed.ready_pods().min(to_count(wanted));
     let pods = if wanted == 1 { "pod" } else { "pods" };
     format!("{ready} of {wanted} {pods} ready")

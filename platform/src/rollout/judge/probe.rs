@@ -1,5 +1,7 @@
 //! An app that runs and does not answer its readiness probe.
 
+use iterapp_schema::Http;
+
 use super::super::observe::ObservedPod;
 use super::Reason;
 use super::trouble::{Trouble, Weight};
@@ -16,12 +18,13 @@ pub(super) fn readiness(version: &Version, pod: &ObservedPod) -> Option<Trouble>
             .find_map(|probe| warning.strip_prefix(probe))?;
         Some(rest.split_once(": ").map_or(rest, |(_, said)| said))
     })?;
-    Some(Trouble::passing(Weight::Probe, reason(version, said)))
+    let http = version.spec.http()?;
+    Some(Trouble::passing(Weight::Probe, reason(http, said)))
 }
 
-fn reason(version: &Version, said: &str) -> Reason {
-    let port = version.spec.port;
-    let probe = format!("GET :{port}{}", version.spec.readiness_path);
+fn reason(http: &Http, said: &str) -> Reason {
+    let port = http.port;
+    let probe = format!("GET :{port}{}", http.readiness_path);
     if let Some((_, status)) = said.split_once("statuscode: ") {
         return Reason::new(format!("the readiness probe {probe} got {status}"))
             .hint(about_status(status));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use iterapp_schema::Run;
 use serde_json::{Value, json};
 
 use super::super::labels;
@@ -17,10 +18,7 @@ fn version() -> Version {
         spec: ApplingSpec {
             name: "web".parse().unwrap(),
             commit: "0".repeat(40),
-            port: 3000,
-            readiness_path: "/health".to_owned(),
-            liveness_path: None,
-            replicas: 2,
+            run: Run::default(),
             hosts: Vec::new(),
             service_names: vec!["web".to_owned()],
             env: BTreeMap::new(),
