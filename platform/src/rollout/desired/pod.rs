@@ -127,19 +127,19 @@ fn env(part: &Part<'_>) -> Vec<EnvVar> {
 fn variable(name: &str, value: &str) -> EnvVar {
     EnvVar {
         name: name.to_owned(),
-        value: Some(literally(value)),
+        value: Some(literal(value)),
         ..EnvVar::default()
     }
 }
 
 /// Arguments of an image's entrypoint.
 pub(super) fn arguments(command: &[String]) -> Vec<String> {
-    command.iter().map(|argument| literally(argument)).collect()
+    command.iter().map(|argument| literal(argument)).collect()
 }
 
-/// Kubernetes reads `$(NAME)` in a value or an argument as a reference, and `$$` as `$`; authors
-/// mean what they wrote.
-fn literally(text: &str) -> String {
+/// A text in which Kubernetes is to replace nothing: it reads `$(NAME)` in a value or an argument as
+/// a reference, and `$$` as `$`; authors mean what they wrote.
+pub(super) fn literal(text: &str) -> String {
     text.replace('$', "$$")
 }
 
