@@ -15,7 +15,7 @@ go_parts() {
   echo "$buildkit"
   echo "coredns|github.com/coredns/coredns||1 min 30 s"
   echo "traefik|github.com/traefik/traefik/v3/cmd/traefik||4 min 30 s"
-  echo "metrics-server|sigs.k8s.io/metrics-server/cmd/metrics-server||2 min"
+  echo "metrics-server|sigs.k8s.io/metrics-server/cmd/metrics-server||3 min 30 s"
 }
 
 # What the cache is keyed by: everything that decides what comes out.
