@@ -8,7 +8,8 @@ use std::{
 
 use serde_json::{Value, json};
 use tests::{
-    App, Hops, Kube, Pod, Repo, Watch, dockerfile, eventually, eventually_within, impatient, shared,
+    App, Hops, Kube, Options, Platform, Pod, Repo, Watch, dockerfile, eventually,
+    eventually_within, impatient, shared,
 };
 
 #[tokio::test]
@@ -152,6 +153,48 @@ async fn what_a_pod_may_use_and_how_many_there_are_is_seen_in_the_pods() {
         app.get("test", "/env").await.json()["HOPS_APPLING"],
         "front"
     );
+}
+
+#[tokio::test]
+async fn the_platforms_settings_hold_where_the_author_says_nothing() {
+    let settings = [
+        ("HOPS_DEFAULT_CPU_REQUEST", "120m"),
+        ("HOPS_DEFAULT_MEMORY_LIMIT", "96Mi"),
+    ];
+    let platform = Platform::start(Options {
+        variables: settings
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+        ..Options::default()
+    });
+    let app = platform.app("defaults").await;
+    let repo = Repo::server("one", "replicas = 1").await;
+    app.push_live(&repo).await;
+    let resources = || {
+        let pod = Pod::all(&app.namespace("test")).swap_remove(0);
+        pod.spec()["resources"].clone()
+    };
+    // Kubernetes requests of memory what it limits, where nobody says otherwise.
+    let wanted = json!({
+        "requests": { "cpu": "120m", "memory": "96Mi" },
+        "limits": { "memory": "96Mi" },
+    });
+    assert_eq!(resources(), wanted);
+
+    repo.write(
+        "iterapp.toml",
+        "replicas = 1\n[requests]\nmemory = \"16Mi\"\n[limits]\ncpu = \"100m\"\nmemory = \"48Mi\"\n",
+    );
+    repo.commit("its own").await;
+    app.push_live(&repo).await;
+    let wanted = json!({
+        "requests": { "cpu": "100m", "memory": "16Mi" },
+        "limits": { "cpu": "100m", "memory": "48Mi" },
+    });
+    eventually("the pod has its own", || async {
+        (Pod::all(&app.namespace("test")).len() == 1 && resources() == wanted).then_some(())
+    })
+    .await;
 }
 
 /// The name of the local stack's only node.

@@ -42,8 +42,7 @@ pub(super) fn deployment(part: &Part<'_>) -> Deployment {
     }
 }
 
-/// None where an autoscaler says how many: `apply::replicas` sees to it that it is asked from a
-/// number within its bounds.
+/// None where an autoscaler says how many; `apply::replicas` hands the number over to it.
 fn replicas(scale: &Scale) -> Option<i32> {
     match scale {
         Scale::Fixed(replicas) => Some(to_i32(*replicas)),
