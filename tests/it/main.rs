@@ -12,4 +12,5 @@ mod intake;
 mod journeys;
 mod releases;
 mod rollout;
+mod run;
 mod traffic;

@@ -24,6 +24,10 @@ var health atomic.Int64
 
 func main() {
 	log.SetFlags(log.Ldate | log.Ltime | log.Lmicroseconds | log.LUTC)
+	if len(os.Args) > 1 && os.Args[1] == "work" {
+		go work()
+		waitForTheEnd(&http.Server{})
+	}
 	switch start := os.Getenv("START"); {
 	case start == "crash":
 		log.Print("cannot find the configuration")
@@ -49,15 +53,28 @@ func main() {
 	waitForTheEnd(server)
 }
 
-// waitForTheEnd does on SIGTERM what ON_SIGTERM says: exit at once (the default), drain, or ignore.
+// work is what the server does instead of serving when it is a worker.
+func work() {
+	for number := 1; ; number++ {
+		log.Printf("working on %d", number)
+		time.Sleep(time.Second)
+	}
+}
+
+// waitForTheEnd does on SIGTERM what ON_SIGTERM says: exit at once (the default), drain, ignore, or
+// linger for so many seconds.
 func waitForTheEnd(server *http.Server) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM)
 	for range signals {
 		log.Print("SIGTERM")
-		switch os.Getenv("ON_SIGTERM") {
-		case "ignore":
-		case "drain":
+		switch end := os.Getenv("ON_SIGTERM"); {
+		case end == "ignore":
+		case strings.HasPrefix(end, "linger="):
+			time.Sleep(time.Duration(number(strings.TrimPrefix(end, "linger="))) * time.Second)
+			log.Print("ended by itself")
+			os.Exit(0)
+		case end == "drain":
 			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 			_ = server.Shutdown(ctx)
 			cancel()
@@ -82,6 +99,8 @@ func handlers() http.Handler {
 		go func() { time.Sleep(50 * time.Millisecond); os.Exit(code) }()
 	})
 	mux.HandleFunc("/env", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, environment()) })
+	mux.HandleFunc("/arguments", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, os.Args[1:]) })
+	mux.HandleFunc("/control/burn", burn)
 	mux.HandleFunc("/file", answerFile)
 	mux.HandleFunc("/fetch", fetch)
 	mux.HandleFunc("/sleep", func(w http.ResponseWriter, r *http.Request) {
@@ -111,6 +130,19 @@ func answerHealth(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", "/alive")
 	}
 	w.WriteHeader(status)
+}
+
+// burn uses so many percent of a processor for so many seconds, and answers at once.
+func burn(_ http.ResponseWriter, r *http.Request) {
+	percent, seconds := number(r.URL.Query().Get("percent")), number(r.URL.Query().Get("seconds"))
+	end := time.Now().Add(time.Duration(seconds) * time.Second)
+	go func() {
+		for time.Now().Before(end) {
+			for busy := time.Now().Add(time.Duration(percent) * time.Millisecond); time.Now().Before(busy); {
+			}
+			time.Sleep(time.Duration(100-percent) * time.Millisecond)
+		}
+	}()
 }
 
 // message is the file that tests change from commit to commit.

@@ -9,7 +9,11 @@ kube() {
 
 make_cluster_objects() {
   local files=(-f "$REPO/deploy/rbac.yaml")
-  [ -n "${HOPS_KUBECONFIG:-}" ] || files+=(-f "$LOCAL/etc/manifests/cluster.yaml")
+  if [ -z "${HOPS_KUBECONFIG:-}" ]; then
+    render "$LOCAL/etc/manifests/cluster.yaml" | sed "s|@CA@|$(base64 -w0 "$STATE/pki/ca.crt")|g" |
+      write_if_changed "$STATE/etc/cluster.yaml"
+    files+=(-f "$STATE/etc/cluster.yaml")
+  fi
   # The apiserver makes its own default roles in the first seconds of its life.
   until_true 30 kube apply --server-side --field-manager=hops-local --force-conflicts "${files[@]}" \
     || { kube apply --server-side --field-manager=hops-local --force-conflicts "${files[@]}" || true

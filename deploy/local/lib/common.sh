@@ -28,6 +28,7 @@ API_URL=https://$NODE_IP:6443
 ETCD_PORT=12379
 POSTGRES_PORT=54329
 INGRESS_PORT=8081
+METRICS_PORT=4443
 PLATFORM_LISTEN=127.0.0.1:8080
 HOPS_URL_LOCAL=http://$PLATFORM_LISTEN
 BUILDKIT_SOCKET=$RUN/buildkitd.sock
@@ -57,7 +58,7 @@ else
   INGRESS_URL=http://localhost:$INGRESS_PORT
   DOMAIN=localhost
   PARTS=(etcd postgres registry containerd buildkitd kube-apiserver kube-controller-manager
-    kube-scheduler kubelet kube-proxy coredns traefik platform)
+    kube-scheduler kubelet kube-proxy coredns metrics-server traefik platform)
 fi
 
 # --- talking -------------------------------------------------------------------------
@@ -121,6 +122,7 @@ render() {
     -e "s|@POD_NET@|$POD_NET|g" -e "s|@SERVICE_NET@|$SERVICE_NET|g" -e "s|@POD_BRIDGE@|$POD_BRIDGE|g" \
     -e "s|@CGROUP@|$CGROUP|g" -e "s|@ETCD_PORT@|$ETCD_PORT|g" -e "s|@API_URL@|$API_URL|g" \
     -e "s|@POSTGRES_PORT@|$POSTGRES_PORT|g" -e "s|@INGRESS_PORT@|$INGRESS_PORT|g" \
+    -e "s|@METRICS_PORT@|$METRICS_PORT|g" \
     -e "s|@REGISTRY@|$REGISTRY|g" -e "s|@REGISTRY_INSECURE@|$REGISTRY_INSECURE|g" \
     -e "s|@INGRESS_URL@|$INGRESS_URL|g" -e "s|@DOMAIN@|$DOMAIN|g" \
     -e "s|@BUILDKIT_SOCKET@|$BUILDKIT_SOCKET|g" -e "s|@CONTAINERD_SOCKET@|$CONTAINERD_SOCKET|g" \

@@ -30,6 +30,15 @@ impl ApplingSpec {
         self.run.http.as_ref()
     }
 
+    /// The number of pods that is wanted where the Deployment has this one now: an autoscaler's
+    /// choice counts, nobody else's does.
+    pub fn replicas_given(&self, now: Option<u32>) -> u32 {
+        match self.run.scale {
+            Scale::Fixed(replicas) => replicas,
+            Scale::Auto(_) => now.unwrap_or(0).max(self.replicas()),
+        }
+    }
+
     /// The number of pods that is wanted at least.
     pub fn replicas(&self) -> u32 {
         match &self.run.scale {

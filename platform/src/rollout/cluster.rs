@@ -3,7 +3,7 @@
 use std::fmt::{self, Debug};
 use std::time::Duration;
 
-use iterapp_schema::{AppName, Environment};
+use iterapp_schema::{AppName, Environment, Resources};
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::ListParams;
 use kube::{Api, Client, Config, Resource};
@@ -30,6 +30,17 @@ pub struct Settings {
     pub drain: Duration,
     /// Credentials with which nodes pull the platform's images, where the registry asks for any.
     pub pull_secret: Option<RegistryCredentials>,
+    /// What applings request and may use at most where their authors do not say.
+    pub defaults: Defaults,
+}
+
+/// What holds for an appling whose author does not say otherwise.
+#[derive(Debug, Clone, Default)]
+pub struct Defaults {
+    /// What its pods are sure to get.
+    pub requests: Resources,
+    /// What its pods may use at most.
+    pub limits: Resources,
 }
 
 impl Settings {
@@ -41,6 +52,7 @@ impl Settings {
             request_deadline: Duration::from_secs(5),
             drain: Duration::from_secs(5),
             pull_secret: None,
+            defaults: Defaults::default(),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::{ApplyError, FIELD_MANAGER, Fence, OurNamespace, Refusal, take_back};
 /// The objects of one kind in the namespace, ours and others', as they were when it was read.
 /// Their metadata alone: what a Secret holds is not read.
 pub(super) struct Kind<K: Resource> {
-    api: Api<K>,
+    pub(super) api: Api<K>,
     ours: Labels,
     found: BTreeMap<String, ObjectMeta>,
 }
@@ -49,21 +49,12 @@ impl<K: Namespaced + Serialize> Kind<K> {
     ) -> Result<Vec<Refusal>, ApplyError> {
         let mut refusals = Vec::new();
         for object in wanted {
-            match self.put_one(writer, object).await {
-                Err(ApplyError::Refused(reasons)) => {
-                    let appling = labels::appling_of(object.labels());
-                    refusals.extend(reasons.into_iter().map(|refusal| Refusal {
-                        appling: appling.clone(),
-                        ..refusal
-                    }));
-                }
-                other => other?,
-            }
+            refusals.extend(of_appling(object, self.put_one(writer, object).await)?);
         }
         Ok(refusals)
     }
 
-    async fn put_one<F: Fence>(
+    pub(super) async fn put_one<F: Fence>(
         &self,
         writer: &Writer<'_, F>,
         object: &K,
@@ -98,7 +89,23 @@ impl<K: Namespaced + Serialize> Kind<K> {
         Ok(())
     }
 
-    async fn apply<F: Fence>(&self, writer: &Writer<'_, F>, object: &K) -> Result<K, ApplyError> {
+    /// One object as it is now, in full.
+    pub(super) async fn find(
+        &self,
+        cluster: &Cluster,
+        name: &str,
+    ) -> Result<Option<K>, ClusterError> {
+        let what = self.what("read", name);
+        cluster
+            .request(&what, || async { self.api.get_opt(name).await })
+            .await
+    }
+
+    pub(super) async fn apply<F: Fence>(
+        &self,
+        writer: &Writer<'_, F>,
+        object: &K,
+    ) -> Result<K, ApplyError> {
         let name = object.name_any();
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         let patch = Patch::Apply(object);
@@ -154,7 +161,7 @@ impl<K: Namespaced + Serialize> Kind<K> {
     }
 
     /// An object of the wanted name that carries none of our marks was made by somebody else.
-    fn refuse_foreign(&self, name: &str) -> Result<(), ApplyError> {
+    pub(super) fn refuse_foreign(&self, name: &str) -> Result<(), ApplyError> {
         match self.found.get(name) {
             Some(metadata) if !is_ours(metadata, &self.ours) => Err(ApplyError::refused(format!(
                 "the {} {name} in the namespace {} was not made by this platform, \
@@ -166,10 +173,27 @@ impl<K: Namespaced + Serialize> Kind<K> {
         }
     }
 
-    fn what(&self, verb: &str, name: &str) -> String {
+    pub(super) fn what(&self, verb: &str, name: &str) -> String {
         let namespace = self.api.namespace().unwrap_or_default();
         format!("{verb} the {} {name} in {namespace}", K::kind(&()))
     }
+}
+
+/// The reasons for which an object was refused, told as its appling's.
+pub(super) fn of_appling<K: Resource>(
+    object: &K,
+    outcome: Result<(), ApplyError>,
+) -> Result<Vec<Refusal>, ApplyError> {
+    let reasons = match outcome {
+        Err(ApplyError::Refused(reasons)) => reasons,
+        other => return other.map(|()| Vec::new()),
+    };
+    let appling = labels::appling_of(object.labels());
+    let of_appling = |refusal| Refusal {
+        appling: appling.clone(),
+        ..refusal
+    };
+    Ok(reasons.into_iter().map(of_appling).collect())
 }
 
 /// By its label, or, where somebody removed that by hand, by the fields that we once applied.

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `namespace` | made, or found to be ours, or refused |
 //! | `kind` | one kind of object in it: applied, and pruned of what is wanted no more |
+//! | `replicas` | how many pods a Deployment has: said by us, or by an autoscaler |
 //! | `take_back` | fields of ours that somebody else has put something into |
 //! | `write` | every write: fence, deadline, retry |
 //! | `error` | what the apiserver's refusals mean |
@@ -12,6 +13,7 @@ mod error;
 mod fence;
 mod kind;
 mod namespace;
+mod replicas;
 mod take_back;
 mod write;
 
@@ -19,6 +21,7 @@ pub use error::{ApplyError, Refusal};
 pub use fence::{Fence, LeaseLost};
 
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{Secret, Service};
 use k8s_openapi::api::networking::v1::Ingress;
 
@@ -35,7 +38,8 @@ const FIELD_MANAGER: &str = "hops";
 /// wanted no more. Running it twice changes nothing the second time.
 ///
 /// What is wanted is there before what is not wanted goes, and an Ingress goes before the Service
-/// it sends to, so that no request meets a gap.
+/// it sends to, so that no request meets a gap. Only autoscalers that are wanted no more go first:
+/// else they would change the number of pods that a Deployment is to have now.
 ///
 /// # Errors
 ///
@@ -51,22 +55,28 @@ pub async fn apply(
         secrets,
         services,
         deployments,
+        autoscalers,
         ingresses,
     } = objects;
     let writer = Writer::new(cluster, fence);
     let namespace = namespace::ensure(&writer, namespace).await?;
 
-    let (old_secrets, old_services, old_deployments, old_ingresses) = tokio::try_join!(
+    let (old_secrets, old_services, old_deployments, old_autoscalers, old_ingresses) = tokio::try_join!(
         Kind::<Secret>::read(cluster, &namespace),
         Kind::<Service>::read(cluster, &namespace),
         Kind::<Deployment>::read(cluster, &namespace),
+        Kind::<HorizontalPodAutoscaler>::read(cluster, &namespace),
         Kind::<Ingress>::read(cluster, &namespace),
     )?;
 
+    old_autoscalers.prune(&writer, autoscalers).await?;
     let refusals = [
         old_secrets.put(&writer, secrets).await?,
         old_services.put(&writer, services).await?,
-        old_deployments.put(&writer, deployments).await?,
+        old_deployments
+            .put_scaled(&writer, deployments, autoscalers)
+            .await?,
+        old_autoscalers.put(&writer, autoscalers).await?,
         old_ingresses.put(&writer, ingresses).await?,
     ]
     .concat();

@@ -1,18 +1,23 @@
 //! From what is wanted to the Kubernetes objects that there are to be. Pure: the same input gives
 //! the same objects, and nothing else decides what an object looks like.
 
+mod autoscaler;
 mod deployment;
 mod ingress;
 mod namespace;
 mod pod;
 mod pull_secret;
+mod resources;
 mod service;
 #[cfg(test)]
 mod tests;
 
+pub use deployment::STEADY_SECONDS;
 pub use pod::CONTAINER;
+pub use resources::amount;
 
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -32,6 +37,8 @@ pub struct Objects {
     pub services: Vec<Service>,
     /// Each appling's pods.
     pub deployments: Vec<Deployment>,
+    /// How many pods each autoscaled appling has. Its Deployment, of the same name, does not say.
+    pub autoscalers: Vec<HorizontalPodAutoscaler>,
     /// Each exposed appling's hosts.
     pub ingresses: Vec<Ingress>,
 }
@@ -52,6 +59,9 @@ pub fn desired(wanted: &WantedEnvironment, settings: &Settings) -> Objects {
             .collect(),
         deployments: applings()
             .map(|part| deployment::deployment(&part))
+            .collect(),
+        autoscalers: applings()
+            .filter_map(|part| autoscaler::autoscaler(&part))
             .collect(),
         ingresses: applings()
             .filter_map(|part| ingress::ingress(&part))
