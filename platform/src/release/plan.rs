@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use iterapp_schema::{AppName, Appling, ApplingName, Environment, Iterapp};
+use iterapp_schema::{AppName, Appling, ApplingName, CronAction, Environment, Iterapp, Run};
 
 use super::spec::ApplingSpec;
 
@@ -61,6 +61,30 @@ pub enum PlanError {
         /// Whose it is.
         appling: ApplingName,
     },
+    /// Likewise in a request that a cron job makes.
+    #[error(
+        "the header {name} of the cron job {cronjob} of appling {appling} is a secret, which the platform cannot open yet, and the request must not be made without it; leave it out if it can do without"
+    )]
+    SecretHeader {
+        /// The header.
+        name: String,
+        /// The cron job.
+        cronjob: String,
+        /// Whose it is.
+        appling: ApplingName,
+    },
+    /// A prefix that ingress controllers do not agree on.
+    #[error(
+        "the prefix {prefix} in `ingress.paths` of appling {appling} holds {character:?}, which not every ingress matches as it is; letters, digits, `-`, `.`, `_` and `~` are safe"
+    )]
+    Prefix {
+        /// The prefix, or what it is rewritten to.
+        prefix: String,
+        /// What is wrong with it.
+        character: char,
+        /// Whose it is.
+        appling: ApplingName,
+    },
 }
 
 /// Plans a release.
@@ -114,7 +138,6 @@ fn spec(
     if let Some(ingress) = run.http.as_ref().and_then(|http| http.ingress.as_ref()) {
         hosts.push(platform_host(app, environment, &appling.name, only, domain));
         if environment == Environment::Prod {
-            check_domains(&appling.name, &ingress.domains, domain)?;
             hosts.extend(ingress.domains.iter().cloned());
         }
     }
@@ -122,14 +145,52 @@ fn spec(
         Some(_) => iterapp.service_names(app, &appling.name),
         None => Vec::new(),
     };
-    Ok(ApplingSpec {
+    check_prefixes(appling, &run)?;
+    check_headers(appling, &run)?;
+    let spec = ApplingSpec {
         name: appling.name.clone(),
         commit: commit.to_owned(),
         run,
         hosts,
         service_names,
         env: env(appling, environment)?,
-    })
+    };
+    check_domains(&appling.name, &spec.claims(), domain)?;
+    Ok(spec)
+}
+
+fn check_prefixes(appling: &Appling, run: &Run) -> Result<(), PlanError> {
+    let ingress = run.http.iter().filter_map(|http| http.ingress.as_ref());
+    let prefixes = ingress
+        .flat_map(|ingress| &ingress.paths)
+        .flat_map(|path| std::iter::once(&path.prefix).chain(&path.rewrite));
+    let odd = |c: &char| !c.is_ascii_alphanumeric() && !"/-._~".contains(*c);
+    for prefix in prefixes {
+        if let Some(character) = prefix.chars().find(odd) {
+            return Err(PlanError::Prefix {
+                prefix: prefix.clone(),
+                character,
+                appling: appling.name.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_headers(appling: &Appling, run: &Run) -> Result<(), PlanError> {
+    for (cronjob, job) in &run.cronjobs {
+        let CronAction::Call { headers, .. } = &job.action else {
+            continue;
+        };
+        if let Some((name, _)) = headers.iter().find(|(_, value)| value.plain().is_none()) {
+            return Err(PlanError::SecretHeader {
+                name: name.clone(),
+                cronjob: cronjob.clone(),
+                appling: appling.name.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn env(appling: &Appling, environment: Environment) -> Result<BTreeMap<String, String>, PlanError> {

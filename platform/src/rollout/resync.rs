@@ -8,8 +8,9 @@ use std::time::Duration;
 use futures::stream::{self, BoxStream, StreamExt};
 use iterapp_schema::{AppName, Environment};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, Service};
-use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
@@ -18,8 +19,9 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, IngressFlavour};
 use super::labels;
+use super::traefik::{IngressRoute, Middleware};
 use shape::Shapes;
 
 /// One environment of one app.
@@ -83,19 +85,35 @@ fn changes(cluster: &Cluster) -> BoxStream<'static, Place> {
     let pods = pods.default_backoff().filter_map(move |event| {
         std::future::ready(
             heard(event)
-                .filter(|event| shapes.differ(event))
+                .filter(|event| !is_of_a_run(event) && shapes.differ(event))
                 .and_then(place),
         )
     });
-    stream::select_all([
+    let mut all = vec![
         metadata::<Namespace>(cluster, &config),
         metadata::<Secret>(cluster, &config),
+        metadata::<NetworkPolicy>(cluster, &config),
         metadata::<Service>(cluster, &config),
         metadata::<Deployment>(cluster, &config),
         metadata::<Ingress>(cluster, &config),
+        metadata::<CronJob>(cluster, &config),
         pods.boxed(),
-    ])
-    .boxed()
+    ];
+    if cluster.settings().ingress_flavour == IngressFlavour::Traefik {
+        all.push(metadata::<Middleware>(cluster, &config));
+        all.push(metadata::<IngressRoute>(cluster, &config));
+    }
+    stream::select_all(all).boxed()
+}
+
+/// Whether a pod is a cron job's run, which comes and goes without changing what is wanted.
+fn is_of_a_run(event: &Event<Pod>) -> bool {
+    match event {
+        Event::Apply(pod) | Event::InitApply(pod) | Event::Delete(pod) => {
+            pod.labels().contains_key(labels::CRONJOB)
+        }
+        Event::Init | Event::InitDone => false,
+    }
 }
 
 fn metadata<K>(cluster: &Cluster, config: &watcher::Config) -> BoxStream<'static, Place>
