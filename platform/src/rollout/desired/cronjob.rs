@@ -16,9 +16,10 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::Part;
+use super::labels::{self, Labels};
 use super::pod::{self, CONTAINER};
-use super::{Part, labels};
-use crate::release::spec::Version;
+use crate::release::spec::{Version, WantedEnvironment};
 
 /// The longest name that Kubernetes takes for a CronJob: its Jobs add a number to it.
 const LONGEST_NAME: usize = 52;
@@ -126,7 +127,7 @@ fn cron_job(run: &Run<'_>) -> CronJob {
             // An appling without pods is paused, and all its work with it.
             suspend: Some(run.part.version.spec.replicas() == 0),
             job_template: JobTemplateSpec {
-                metadata: Some(metadata(run)),
+                metadata: Some(labelled(labels_of(run))),
                 spec: Some(job(run)),
             },
         },
@@ -134,21 +135,30 @@ fn cron_job(run: &Run<'_>) -> CronJob {
     }
 }
 
-/// Of a Job and of its pods. They lack the label that the appling's pods are known by.
-fn metadata(run: &Run<'_>) -> ObjectMeta {
-    let Part {
-        wanted, version, ..
-    } = run.part;
-    let mut all =
-        labels::of_environment(&run.part.settings.instance, &wanted.app, wanted.environment);
-    all.extend(labels::of_jobs(
-        &wanted.app,
-        wanted.environment,
-        &version.spec.name,
-    ));
-    all.insert(labels::CRONJOB.to_owned(), run.name.to_owned());
+/// Of a Job, which is Kubernetes' to make and to delete, and so not marked as the platform's.
+fn labels_of(run: &Run<'_>) -> Labels {
+    let WantedEnvironment {
+        app, environment, ..
+    } = run.part.wanted;
+    let mut labels = labels::of_jobs(app, *environment, &run.part.version.spec.name);
+    labels.insert(labels::CRONJOB.to_owned(), run.name.to_owned());
+    labels
+}
+
+/// Of its pods, whose lines are among the environment's.
+fn labels_of_pods(run: &Run<'_>) -> Labels {
+    let WantedEnvironment {
+        app, environment, ..
+    } = run.part.wanted;
+    let instance = &run.part.settings.instance;
+    let mut labels = labels::of_environment(instance, app, *environment);
+    labels.extend(labels_of(run));
+    labels
+}
+
+fn labelled(labels: Labels) -> ObjectMeta {
     ObjectMeta {
-        labels: Some(all),
+        labels: Some(labels),
         ..ObjectMeta::default()
     }
 }
@@ -164,7 +174,7 @@ fn job(run: &Run<'_>) -> JobSpec {
         active_deadline_seconds: Some(deadline),
         ttl_seconds_after_finished: Some(KEPT),
         template: PodTemplateSpec {
-            metadata: Some(metadata(run)),
+            metadata: Some(labelled(labels_of_pods(run))),
             spec: Some(spec),
         },
         ..JobSpec::default()
