@@ -251,3 +251,19 @@ fn deepest(error: &kube::Error) -> &dyn std::error::Error {
     }
     deepest
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_a_network_or_a_namespace() {
+        let namespace = IngressSource::Namespace("ingress-nginx".to_owned());
+        assert_eq!("ingress-nginx".parse(), Ok(namespace));
+        let network = IngressSource::Network("10.0.0.0/8".parse().unwrap());
+        assert_eq!("10.0.0.0/8".parse(), Ok(network));
+        for wrong in ["", "10.0.0.0/33", "Ingress", "a b"] {
+            assert!(wrong.parse::<IngressSource>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -121,7 +121,13 @@ impl<'a> Traefik<'a> {
         let (middlewares, ingress_routes) = tokio::try_join!(
             Kind::read(cluster, namespace),
             Kind::read(cluster, namespace),
-        )?;
+        )
+        .map_err(|error| match error.answer() {
+            Some(status) if status.is_not_found() => ApplyError::Transient(format!(
+                "{error}; with HOPS_INGRESS_FLAVOUR=traefik its kinds of objects have to be in the cluster"
+            )),
+            _ => error.into(),
+        })?;
         Ok(Self(Some((wanted, middlewares, ingress_routes))))
     }
 
