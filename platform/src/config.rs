@@ -18,7 +18,9 @@ use url::Url;
 use crate::{
     registry::RegistryAuth,
     rollout::{
-        cluster::{Defaults, RegistryCredentials, Settings},
+        cluster::{
+            CALLER_IMAGE, Defaults, IngressFlavour, IngressSource, RegistryCredentials, Settings,
+        },
         desired::amount,
     },
     sealed::SealingKey,
@@ -70,6 +72,27 @@ pub struct Config {
     /// Class of the Ingress objects.
     #[arg(long, env = "HOPS_INGRESS_CLASS", default_value = "nginx")]
     pub ingress_class: String,
+    /// What serves that class: `ingress-nginx`, or `traefik` (3.6, with its providers
+    /// kubernetesIngressNGINX and kubernetesCRD).
+    #[arg(
+        long,
+        env = "HOPS_INGRESS_FLAVOUR",
+        value_enum,
+        default_value = "ingress-nginx"
+    )]
+    pub ingress_flavour: IngressFlavour,
+    /// Namespaces, or networks in CIDR notation, by commas, from which the ingress controller's
+    /// requests come: isolated applings let them in.
+    #[arg(
+        long,
+        env = "HOPS_INGRESS_FROM",
+        value_delimiter = ',',
+        default_value = "ingress-nginx"
+    )]
+    pub ingress_from: Vec<IngressSource>,
+    /// Image with `curl`, which makes the requests of cron jobs.
+    #[arg(long, env = "HOPS_CALLER_IMAGE", default_value = CALLER_IMAGE)]
+    pub caller_image: String,
     /// Private networks in which a forge may be, in CIDR notation, by commas. Every other
     /// loopback, link-local or private address is refused as a repository's address.
     #[arg(long, env = "HOPS_FORGE_ALLOW_PRIVATE", value_delimiter = ',')]
@@ -165,6 +188,9 @@ impl Config {
             });
         Settings {
             ingress_class: self.ingress_class.clone(),
+            ingress_flavour: self.ingress_flavour,
+            ingress_sources: self.ingress_from.clone(),
+            caller_image: self.caller_image.clone(),
             pull_secret: login,
             defaults: Defaults {
                 requests: Resources {

@@ -6,9 +6,12 @@
 mod builds;
 mod cli;
 mod crashes;
+mod cronjobs;
 mod first;
 mod healing;
+mod ingress;
 mod intake;
+mod isolation;
 mod journeys;
 mod releases;
 mod rollout;

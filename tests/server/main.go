@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -27,6 +28,10 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "work" {
 		go work()
 		waitForTheEnd(&http.Server{})
+	}
+	if len(os.Args) == 3 && os.Args[1] == "ask" {
+		ask(os.Args[2])
+		return
 	}
 	switch start := os.Getenv("START"); {
 	case start == "crash":
@@ -59,6 +64,40 @@ func work() {
 		log.Printf("working on %d", number)
 		time.Sleep(time.Second)
 	}
+}
+
+// ask makes one request and ends, as a command on a schedule does. The header shows its environment.
+func ask(url string) {
+	request, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	request.Header.Set("X-Greeting", os.Getenv("GREETING"))
+	client := http.Client{Timeout: 10 * time.Second}
+	answer, err := client.Do(request)
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer.Body.Close()
+	log.Printf("answered %d", answer.StatusCode)
+}
+
+// collected is what /collect was asked with so far.
+var (
+	collecting sync.Mutex
+	collected  = []map[string]any{}
+)
+
+func collect(_ http.ResponseWriter, r *http.Request) {
+	collecting.Lock()
+	defer collecting.Unlock()
+	collected = append(collected, map[string]any{"method": r.Method, "path": r.URL.Path, "headers": r.Header})
+}
+
+func answerCollected(w http.ResponseWriter, _ *http.Request) {
+	collecting.Lock()
+	defer collecting.Unlock()
+	writeJSON(w, collected)
 }
 
 // waitForTheEnd does on SIGTERM what ON_SIGTERM says: exit at once (the default), drain, ignore, or
@@ -103,16 +142,21 @@ func handlers() http.Handler {
 	mux.HandleFunc("/control/burn", burn)
 	mux.HandleFunc("/file", answerFile)
 	mux.HandleFunc("/fetch", fetch)
+	mux.HandleFunc("/collect/", collect)
+	mux.HandleFunc("/collected", answerCollected)
+	mux.HandleFunc("/broken", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "out of order", http.StatusInternalServerError)
+	})
 	mux.HandleFunc("/sleep", func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(time.Duration(number(r.URL.Query().Get("ms"))) * time.Millisecond)
 		fmt.Fprintln(w, "slept")
 	})
 	mux.HandleFunc("/request", func(w http.ResponseWriter, r *http.Request) {
-		writeJSON(w, map[string]any{"host": r.Host, "tls": r.TLS != nil, "proto": r.Proto, "headers": r.Header, "path": r.URL.Path})
+		writeJSON(w, map[string]any{"host": r.Host, "tls": r.TLS != nil, "proto": r.Proto, "headers": r.Header, "path": r.URL.Path, "query": r.URL.RawQuery})
 	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		host, _ := os.Hostname()
-		writeJSON(w, map[string]any{"app": os.Getenv("HOPS_APP"), "appling": os.Getenv("HOPS_APPLING"), "env": os.Getenv("HOPS_ENV"), "sha": os.Getenv("HOPS_GIT_SHA"), "pod": host, "message": message()})
+		writeJSON(w, map[string]any{"app": os.Getenv("HOPS_APP"), "appling": os.Getenv("HOPS_APPLING"), "env": os.Getenv("HOPS_ENV"), "sha": os.Getenv("HOPS_GIT_SHA"), "pod": host, "message": message(), "path": r.URL.Path})
 	})
 	return mux
 }

@@ -21,6 +21,7 @@ NODE=hops-local                      # the node's name in Kubernetes
 NODE_IP=10.240.0.1
 NODE_NET=10.240.0.0/24
 POD_NET=10.244.0.0/22
+POD_GATEWAY=10.244.0.1               # as pods see the machine, and so its ingress
 SERVICE_NET=10.96.0.0/16
 CGROUP=hops-local                    # every process and pod of ours is below this cgroup
 
@@ -51,12 +52,18 @@ if [ -n "${HOPS_KUBECONFIG:-}" ]; then
   REGISTRY_INSECURE=${HOPS_REGISTRY_INSECURE:-false}
   INGRESS_URL=${HOPS_INGRESS_URL:-http://localhost:$INGRESS_PORT}
   DOMAIN=${HOPS_DOMAIN:-localhost}
+  INGRESS_FLAVOUR=${HOPS_INGRESS_FLAVOUR:-ingress-nginx}
+  INGRESS_FROM=${HOPS_INGRESS_FROM:-ingress-nginx}
+  CALLER_IMAGE=${HOPS_CALLER_IMAGE:-docker.io/curlimages/curl:8.20.0}
   PARTS=(postgres buildkitd platform)
 else
   REGISTRY=$NODE_IP:5000
   REGISTRY_INSECURE=true
   INGRESS_URL=http://localhost:$INGRESS_PORT
   DOMAIN=localhost
+  INGRESS_FLAVOUR=traefik
+  INGRESS_FROM=$POD_GATEWAY/32
+  CALLER_IMAGE=$REGISTRY/hops/curl:1
   PARTS=(etcd postgres registry containerd buildkitd kube-apiserver kube-controller-manager
     kube-scheduler kubelet kube-proxy coredns metrics-server traefik platform)
 fi
@@ -125,6 +132,8 @@ render() {
     -e "s|@METRICS_PORT@|$METRICS_PORT|g" \
     -e "s|@REGISTRY@|$REGISTRY|g" -e "s|@REGISTRY_INSECURE@|$REGISTRY_INSECURE|g" \
     -e "s|@INGRESS_URL@|$INGRESS_URL|g" -e "s|@DOMAIN@|$DOMAIN|g" \
+    -e "s|@INGRESS_FLAVOUR@|$INGRESS_FLAVOUR|g" -e "s|@INGRESS_FROM@|$INGRESS_FROM|g" \
+    -e "s|@CALLER_IMAGE@|$CALLER_IMAGE|g" \
     -e "s|@BUILDKIT_SOCKET@|$BUILDKIT_SOCKET|g" -e "s|@CONTAINERD_SOCKET@|$CONTAINERD_SOCKET|g" \
     -e "s|@PLATFORM_LISTEN@|$PLATFORM_LISTEN|g" -e "s|@PG_BIN@|${PG_BIN:-}|g" "$1"
 }

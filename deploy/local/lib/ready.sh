@@ -22,7 +22,9 @@ ready_kube-proxy() { http http://127.0.0.1:10256/healthz; }
 # by whom it may be asked.
 ready_rights-of-coredns() { api_as coredns "/apis/discovery.k8s.io/v1/endpointslices?limit=1"; }
 ready_rights-of-metrics-server() { api_as metrics-server /api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication; }
-ready_rights-of-traefik() { api_as traefik /apis/networking.k8s.io/v1/ingressclasses/nginx; }
+ready_rights-of-traefik() {
+  api_as traefik /apis/networking.k8s.io/v1/ingressclasses/nginx && api_as traefik '/apis/traefik.io/v1alpha1/ingressroutes?limit=1'
+}
 api_as() { http --cacert "$STATE/pki/ca.crt" --cert "$STATE/pki/$1.crt" --key "$STATE/pki/$1.key" "$API_URL$2"; }
 ready_coredns() { http "http://127.0.0.1:10054/health"; }
 # Alive: it can tell what pods use once it has asked twice.

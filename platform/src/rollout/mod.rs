@@ -8,7 +8,8 @@
 //! 4. [`judge::judge`]: whether an appling's version is ready, on its way, or failed, and why. Pure.
 //!
 //! [`resync::watch`] says which environment is due for a pass because something in it changed;
-//! [`pods`] reads what people want to see of running pods.
+//! [`pods`] reads what people want to see of running pods; [`traefik`] has those kinds of objects that
+//! Kubernetes itself lacks.
 
 pub mod apply;
 pub mod cluster;
@@ -18,3 +19,4 @@ pub mod labels;
 pub mod observe;
 pub mod pods;
 pub mod resync;
+pub mod traefik;

@@ -35,7 +35,8 @@ pub(super) fn template(part: &Part<'_>) -> PodTemplateSpec {
     }
 }
 
-fn short_hash(content: &impl serde::Serialize) -> String {
+/// Ten hexadecimal digits that stand for the content.
+pub(super) fn short_hash(content: &impl serde::Serialize) -> String {
     let json = serde_json::to_vec(content).expect("Kubernetes' types serialize");
     let digest = Sha256::digest(json);
     digest[..5]
@@ -45,7 +46,7 @@ fn short_hash(content: &impl serde::Serialize) -> String {
 }
 
 /// Images that run as root must work, so the platform hardens only what none of them notices.
-fn pod_spec(part: &Part<'_>) -> PodSpec {
+pub(super) fn pod_spec(part: &Part<'_>) -> PodSpec {
     let run = &part.version.spec.run;
     let pull_secret = part.settings.pull_secret.as_ref().map(|_| {
         let name = pull_secret::NAME.to_owned();

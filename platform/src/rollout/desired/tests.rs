@@ -11,7 +11,7 @@ use super::*;
 use crate::release::spec::ApplingSpec;
 use crate::rollout::cluster::{Defaults, RegistryCredentials};
 
-fn version(name: &str) -> Version {
+pub(super) fn version(name: &str) -> Version {
     let text = |text: &str| text.to_owned();
     Version {
         spec: ApplingSpec {
@@ -29,17 +29,13 @@ fn version(name: &str) -> Version {
     }
 }
 
-fn http(version: &mut Version) -> &mut Http {
+pub(super) fn http(version: &mut Version) -> &mut Http {
     version.spec.run.http.as_mut().unwrap()
 }
 
-fn wanted(environment: Environment, versions: Vec<Version>) -> WantedEnvironment {
+pub(super) fn wanted(environment: Environment, versions: Vec<Version>) -> WantedEnvironment {
     let app = "shop".parse().unwrap();
-    WantedEnvironment {
-        app,
-        environment,
-        versions,
-    }
+    WantedEnvironment::settled(app, environment, versions)
 }
 
 fn golden(wanted: &WantedEnvironment, settings: &Settings) -> String {
@@ -50,6 +46,9 @@ fn golden(wanted: &WantedEnvironment, settings: &Settings) -> String {
         deployments,
         autoscalers,
         ingresses,
+        network_policies: _,
+        traefik: _,
+        cron_jobs: _,
     } = desired(wanted, settings);
     let all = json!([
         namespace,
