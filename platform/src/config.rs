@@ -79,6 +79,9 @@ pub struct Config {
     /// Seconds until a candidate that does not become ready is taken back.
     #[arg(long, env = "HOPS_ROLLOUT_DEADLINE", default_value = "180", value_parser = seconds)]
     pub rollout_deadline: Duration,
+    /// Seconds until a release command is ended, and counts as failed.
+    #[arg(long, env = "HOPS_RELEASE_COMMAND_DEADLINE", default_value = "3600", value_parser = seconds)]
+    pub release_command_deadline: Duration,
     /// Largest pack that a `git push` may send, in bytes.
     #[arg(long, env = "HOPS_MAX_PACK_BYTES", default_value_t = 1 << 30)]
     pub max_pack_bytes: u64,
@@ -141,6 +144,7 @@ impl Config {
             });
         Settings {
             ingress_class: self.ingress_class.clone(),
+            release_command_deadline: self.release_command_deadline,
             pull_secret: login,
             ..Settings::new(self.instance.clone())
         }

@@ -79,6 +79,7 @@ impl World {
             app: format!("t{tag}").parse().unwrap(),
             environment: Environment::Test,
             versions: Vec::new(),
+            commands: Vec::new(),
         };
         let cluster = Cluster::connect(settings).await.unwrap();
         Self { cluster, wanted }

@@ -58,6 +58,20 @@ pub struct WantedEnvironment {
     pub environment: Environment,
     /// One version per appling, each appling once.
     pub versions: Vec<Version>,
+    /// Release commands that are to run, or run; no two that may run are of the same appling.
+    pub commands: Vec<ReleaseCommand>,
+}
+
+/// The release command of one appling of one release: it runs once, before the appling's pods are
+/// replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseCommand {
+    /// The release's number.
+    pub release: i64,
+    /// Whose image, environment and `release_command` it runs with.
+    pub version: Version,
+    /// Whether it may run. Its Job is made before that, without a pod.
+    pub started: bool,
 }
 
 impl WantedEnvironment {

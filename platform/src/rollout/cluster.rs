@@ -28,6 +28,8 @@ pub struct Settings {
     /// How long a pod that is to stop goes on serving, so that the ingress and every node's proxy
     /// have stopped sending to it before the app hears of it. Whole seconds.
     pub drain: Duration,
+    /// How long a release command may take, from the moment that it may run. Whole seconds.
+    pub release_command_deadline: Duration,
     /// Credentials with which nodes pull the platform's images, where the registry asks for any.
     pub pull_secret: Option<RegistryCredentials>,
 }
@@ -40,6 +42,7 @@ impl Settings {
             ingress_class: "nginx".to_owned(),
             request_deadline: Duration::from_secs(5),
             drain: Duration::from_secs(5),
+            release_command_deadline: Duration::from_secs(3600),
             pull_secret: None,
         }
     }

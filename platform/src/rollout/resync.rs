@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::stream::{self, BoxStream, StreamExt};
 use iterapp_schema::{AppName, Environment};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, Service};
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::core::PartialObjectMeta;
@@ -93,6 +94,7 @@ fn changes(cluster: &Cluster) -> BoxStream<'static, Place> {
         metadata::<Service>(cluster, &config),
         metadata::<Deployment>(cluster, &config),
         metadata::<Ingress>(cluster, &config),
+        metadata::<Job>(cluster, &config),
         pods.boxed(),
     ])
     .boxed()

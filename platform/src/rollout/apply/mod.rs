@@ -4,12 +4,14 @@
 //! | --- | --- |
 //! | `namespace` | made, or found to be ours, or refused |
 //! | `kind` | one kind of object in it: applied, and pruned of what is wanted no more |
+//! | `job` | release commands, which run once and are not applied |
 //! | `take_back` | fields of ours that somebody else has put something into |
 //! | `write` | every write: fence, deadline, retry |
 //! | `error` | what the apiserver's refusals mean |
 
 mod error;
 mod fence;
+mod job;
 mod kind;
 mod namespace;
 mod take_back;
@@ -25,6 +27,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 use super::cluster::Cluster;
 use super::desired::Objects;
 use super::labels;
+use job::Jobs;
 use kind::Kind;
 use write::Writer;
 
@@ -52,15 +55,17 @@ pub async fn apply(
         services,
         deployments,
         ingresses,
+        jobs,
     } = objects;
     let writer = Writer::new(cluster, fence);
     let namespace = namespace::ensure(&writer, namespace).await?;
 
-    let (old_secrets, old_services, old_deployments, old_ingresses) = tokio::try_join!(
+    let (old_secrets, old_services, old_deployments, old_ingresses, old_jobs) = tokio::try_join!(
         Kind::<Secret>::read(cluster, &namespace),
         Kind::<Service>::read(cluster, &namespace),
         Kind::<Deployment>::read(cluster, &namespace),
         Kind::<Ingress>::read(cluster, &namespace),
+        Jobs::read(cluster, &namespace),
     )?;
 
     let refusals = [
@@ -68,12 +73,14 @@ pub async fn apply(
         old_services.put(&writer, services).await?,
         old_deployments.put(&writer, deployments).await?,
         old_ingresses.put(&writer, ingresses).await?,
+        old_jobs.put(&writer, jobs).await?,
     ]
     .concat();
 
     old_ingresses.prune(&writer, ingresses).await?;
     old_services.prune(&writer, services).await?;
     old_deployments.prune(&writer, deployments).await?;
+    old_jobs.prune(&writer, jobs).await?;
     old_secrets.prune(&writer, secrets).await?;
 
     if refusals.is_empty() {

@@ -3,6 +3,7 @@
 
 mod deployment;
 mod ingress;
+mod job;
 mod namespace;
 mod pod;
 mod pull_secret;
@@ -10,9 +11,11 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+pub use job::job_name;
 pub use pod::CONTAINER;
 
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -34,6 +37,8 @@ pub struct Objects {
     pub deployments: Vec<Deployment>,
     /// Each exposed appling's hosts.
     pub ingresses: Vec<Ingress>,
+    /// Release commands.
+    pub jobs: Vec<Job>,
 }
 
 /// The objects of an environment.
@@ -55,6 +60,11 @@ pub fn desired(wanted: &WantedEnvironment, settings: &Settings) -> Objects {
             .collect(),
         ingresses: applings()
             .filter_map(|part| ingress::ingress(&part))
+            .collect(),
+        jobs: wanted
+            .commands
+            .iter()
+            .map(|command| job::job(&Part::new(wanted, &command.version, settings), command))
             .collect(),
     }
 }
@@ -81,6 +91,7 @@ impl<'a> Part<'a> {
             app,
             environment,
             versions: _,
+            commands: _,
         } = wanted;
         let appling = &version.spec.name;
         let mut labels = labels::of_environment(&settings.instance, app, *environment);

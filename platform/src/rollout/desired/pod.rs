@@ -49,7 +49,7 @@ fn short_hash(content: &impl serde::Serialize) -> String {
 }
 
 /// Images that run as root must work, so the platform hardens only what none of them notices.
-fn pod_spec(part: &Part<'_>) -> PodSpec {
+pub(super) fn pod_spec(part: &Part<'_>) -> PodSpec {
     let pull_secret = part.settings.pull_secret.as_ref().map(|_| {
         let name = pull_secret::NAME.to_owned();
         vec![LocalObjectReference { name }]
@@ -128,9 +128,14 @@ fn env(part: &Part<'_>) -> Vec<EnvVar> {
 fn variable(name: &str, value: &str) -> EnvVar {
     EnvVar {
         name: name.to_owned(),
-        value: Some(value.replace('$', "$$")),
+        value: Some(literal(value)),
         ..EnvVar::default()
     }
+}
+
+/// A text in which Kubernetes is to replace nothing.
+pub(super) fn literal(text: &str) -> String {
+    text.replace('$', "$$")
 }
 
 /// Asks the readiness path every second until it answers for the first time. An app is rarely up

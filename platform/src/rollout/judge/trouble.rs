@@ -102,7 +102,7 @@ fn evicted(pod: &ObservedPod) -> Option<Trouble> {
     Some(Trouble::passing(Weight::Evicted, reason))
 }
 
-fn no_room(pod: &ObservedPod) -> Option<Trouble> {
+pub(super) fn no_room(pod: &ObservedPod) -> Option<Trouble> {
     let scheduled = condition(pod, "PodScheduled").filter(|c| c.status == "False")?;
     let reason = Reason::new("no node has room for one of its pods")
         .details(scheduled.message.clone().into_iter().collect())
