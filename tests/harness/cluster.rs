@@ -113,6 +113,7 @@ fn resource(kind: &str) -> (&'static str, &'static str) {
         "node" => ("/api/v1", "nodes"),
         "deployment" => ("/apis/apps/v1", "deployments"),
         "replicaset" => ("/apis/apps/v1", "replicasets"),
+        "job" => ("/apis/batch/v1", "jobs"),
         "ingress" | "ingresse" | "ingre" => ("/apis/networking.k8s.io/v1", "ingresses"),
         "endpointslice" => ("/apis/discovery.k8s.io/v1", "endpointslices"),
         other => panic!("the harness does not know the kind {other}; add it here"),

@@ -3,6 +3,7 @@
 //!
 //! Tests name the acceptance rows they prove, as in `// Proves: H01 H05`.
 
+mod build_keys;
 mod builds;
 mod cli;
 mod crashes;
@@ -10,6 +11,7 @@ mod first;
 mod healing;
 mod intake;
 mod journeys;
+mod release_command;
 mod releases;
 mod rollout;
 mod traffic;

@@ -105,6 +105,7 @@ pub(super) fn wanted(gathered: &Gathered) -> (Vec<Verdict>, Vec<ReleaseCommand>)
     verdicts
         .filter_map(|verdict| {
             let command = ReleaseCommand {
+                id: verdict.release,
                 release: verdict.release_number,
                 version: verdict.version()?,
                 started: verdict.command.is_some(),

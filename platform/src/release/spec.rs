@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use iterapp_schema::{AppName, ApplingName, Environment, Http, Run, Scale};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// Everything the platform needs to know about an appling at one commit in one environment,
 /// except its image: plain values, made by `release::plan`, stored with the release as JSON.
@@ -66,6 +67,8 @@ pub struct WantedEnvironment {
 /// replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseCommand {
+    /// The release.
+    pub id: Uuid,
     /// The release's number.
     pub release: i64,
     /// Whose image, environment and `release_command` it runs with.

@@ -104,7 +104,8 @@ impl Jobs {
             }
         };
         let made = writer.write(&self.what("create", job), create).await?;
-        if made.labels() == job.labels() {
+        let is_ours = |(key, value)| made.labels().get(key) == Some(value);
+        if job.labels().iter().all(is_ours) {
             return Ok(());
         }
         Err(ApplyError::refused(format!(

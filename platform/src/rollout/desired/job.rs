@@ -1,6 +1,5 @@
 //! The Job that runs a release command: once, before the appling's pods are replaced.
 
-use iterapp_schema::ApplingName;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -12,9 +11,13 @@ use crate::release::spec::{ReleaseCommand, WantedEnvironment};
 /// down its end and its lines long before.
 const KEPT_SECONDS: i32 = 24 * 60 * 60;
 
-/// The name of the Job of an appling's release command.
-pub fn job_name(appling: &ApplingName, release: i64) -> String {
-    format!("{appling}-release-{release}")
+/// The name of a release command's Job, at most 63 characters. No other release's Job ever has it,
+/// not even one of the same number that a platform of the same name made before its database was
+/// set back: the end of random digits is the release's own.
+pub fn job_name(command: &ReleaseCommand) -> String {
+    let ReleaseCommand { id, release, .. } = command;
+    let own = id.as_u128() & 0xffff_ffff;
+    format!("{}-r{release}-{own:08x}", command.version.spec.name)
 }
 
 /// Suspended until it is written down that it may run: a Job that is gone later has had its chance,
@@ -28,7 +31,7 @@ pub(super) fn job(part: &Part<'_>, command: &ReleaseCommand) -> Job {
     let (appling, release) = (&spec.name, command.release);
     let pod_labels = labels::of_release_command(instance, app, *environment, appling, release);
     let deadline = part.settings.release_command_deadline.as_secs();
-    let mut metadata = part.metadata(&job_name(appling, release));
+    let mut metadata = part.metadata(&job_name(command));
     metadata
         .labels
         .get_or_insert_default()
@@ -62,12 +65,14 @@ fn stay_annotation() -> (String, String) {
     (key.to_owned(), "false".to_owned())
 }
 
-/// As the appling's pods are, but nobody asks it anything, and it ends.
+/// As the appling's pods are, but nobody asks it anything, so it has nothing to drain, and it ends.
 fn pod_spec(part: &Part<'_>, arguments: Option<&[String]>) -> PodSpec {
     let pod = pod::pod_spec(part);
+    let grace = part.version.spec.run.grace_period;
     let containers = pod.containers.into_iter();
     PodSpec {
         restart_policy: Some("Never".to_owned()),
+        termination_grace_period_seconds: Some(grace.into()),
         topology_spread_constraints: None,
         containers: containers.map(|c| container(c, arguments)).collect(),
         ..pod

@@ -181,6 +181,7 @@ fn selectors_name_what_never_changes() {
 fn release_command(version: Version, started: bool) -> Job {
     let mut wanted = wanted(Environment::Test, Vec::new());
     wanted.commands = vec![ReleaseCommand {
+        id: uuid::Uuid::from_u128(0x0123_4567_89ab_cdef),
         release: 7,
         version,
         started,

@@ -68,7 +68,7 @@ pub async fn commands(
     let now = Timestamp::now();
     let mut observed: Vec<ObservedCommand> = Vec::new();
     for command in &wanted.commands {
-        let name = job_name(&command.version.spec.name, command.release);
+        let name = job_name(command);
         let job = jobs.iter().find(|job| job.name_any() == name).cloned();
         let pod = job.as_ref().and_then(|job| pod_of(job, &pods));
         let pod = pod.map(|pod| ObservedPod {
