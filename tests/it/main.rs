@@ -3,6 +3,7 @@
 //!
 //! Tests name the acceptance rows they prove, as in `// Proves: H01 H05`.
 
+mod build_keys;
 mod builds;
 mod cli;
 mod crashes;
@@ -13,6 +14,7 @@ mod ingress;
 mod intake;
 mod isolation;
 mod journeys;
+mod release_command;
 mod releases;
 mod rollout;
 mod run;

@@ -6,6 +6,7 @@ mod cronjob;
 mod deployment;
 mod ingress;
 mod isolation;
+mod job;
 mod namespace;
 mod pod;
 mod pull_secret;
@@ -17,12 +18,13 @@ mod service;
 mod tests;
 
 pub use deployment::STEADY_SECONDS;
+pub use job::job_name;
 pub use pod::CONTAINER;
 pub use resources::amount;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -54,6 +56,8 @@ pub struct Objects {
     pub traefik: Option<TraefikObjects>,
     /// Each good version's work on a schedule.
     pub cron_jobs: Vec<CronJob>,
+    /// Release commands.
+    pub jobs: Vec<Job>,
 }
 
 /// Objects of Traefik's own kinds.
@@ -90,6 +94,11 @@ pub fn desired(wanted: &WantedEnvironment, settings: &Settings) -> Objects {
             }),
         },
         cron_jobs: cronjob::cron_jobs(&good),
+        jobs: wanted
+            .commands
+            .iter()
+            .map(|command| job::job(&Part::new(wanted, &command.version, settings), command))
+            .collect(),
     }
 }
 
@@ -130,6 +139,7 @@ impl<'a> Part<'a> {
             environment,
             versions: _,
             good: _,
+            commands: _,
         } = wanted;
         let appling = &version.spec.name;
         let mut labels = labels::of_environment(&settings.instance, app, *environment);
