@@ -7,6 +7,7 @@ mod diagnostic;
 mod env_section;
 mod env_value;
 mod environment;
+pub mod explain;
 mod file;
 mod folder;
 mod iterapp;
