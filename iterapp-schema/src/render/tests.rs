@@ -79,7 +79,8 @@ fn a_comment_shows_what_a_terminal_does() {
 
 #[test]
 fn a_file_cannot_get_out_of_a_comment() {
-    let text = "\"a````b\" = 1\n'</code></pre><img src=x>@everyone' = 1\nx = '''\n```\n# out\n'''\n";
+    let text =
+        "\"a````b\" = 1\n'</code></pre><img src=x>@everyone' = 1\nx = '''\n```\n# out\n'''\n";
     let Assembled {
         diagnostics,
         sources,

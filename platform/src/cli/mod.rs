@@ -6,14 +6,18 @@ mod check;
 mod client;
 mod config;
 mod deploy;
+mod explain;
 mod failure;
 mod follow;
 mod harmless;
+mod init;
 mod lines;
+mod local;
 mod log_view;
 mod login;
 mod logs;
 mod open;
+mod plan;
 mod release_view;
 mod releases;
 mod seen;
@@ -71,7 +75,10 @@ enum Command {
     Status(status::Status),
     Releases(releases::Releases),
     Logs(logs::Logs),
+    Init(init::Init),
     Check(check::Check),
+    Explain(explain::Explain),
+    Plan(plan::Plan),
     Open(open::Open),
     Login(login::Login),
     #[command(hide = true)]
@@ -127,7 +134,10 @@ pub async fn run(cli: Cli, context: &mut Context) -> Result<(), Failure> {
         Command::Status(command) => command.run(context).await,
         Command::Releases(command) => command.run(context).await,
         Command::Logs(command) => command.run(context).await,
+        Command::Init(command) => command.run(context),
         Command::Check(command) => command.run(context),
+        Command::Explain(command) => command.run(context),
+        Command::Plan(command) => command.run(context),
         Command::Open(command) => command.run(context).await,
         Command::Login(command) => command.run(context).await,
     }

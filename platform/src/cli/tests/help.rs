@@ -38,7 +38,10 @@ fn every_command_that_does_something_has_examples() {
         "status",
         "releases",
         "logs",
+        "init",
         "check",
+        "explain",
+        "plan",
         "open",
         "login",
     ] {

@@ -3,6 +3,7 @@
 mod commands;
 mod errors;
 mod help;
+mod offline;
 mod platform;
 mod waiting;
 

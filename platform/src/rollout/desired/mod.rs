@@ -16,6 +16,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::{Value, json};
 
 use super::cluster::Settings;
 use super::labels::{self, Labels};
@@ -34,6 +35,25 @@ pub struct Objects {
     pub deployments: Vec<Deployment>,
     /// Each exposed appling's hosts.
     pub ingresses: Vec<Ingress>,
+}
+
+impl Objects {
+    /// All of them as JSON, what holds the others first.
+    pub fn to_json(&self) -> Vec<Value> {
+        let Self {
+            namespace,
+            secrets,
+            services,
+            deployments,
+            ingresses,
+        } = self;
+        let mut all = vec![json!(namespace)];
+        all.extend(secrets.iter().map(|object| json!(object)));
+        all.extend(services.iter().map(|object| json!(object)));
+        all.extend(deployments.iter().map(|object| json!(object)));
+        all.extend(ingresses.iter().map(|object| json!(object)));
+        all
+    }
 }
 
 /// The objects of an environment.
