@@ -6,10 +6,12 @@
 mod builds;
 mod cli;
 mod crashes;
+mod diff;
 mod first;
 mod healing;
 mod intake;
 mod journeys;
+mod plan;
 mod releases;
 mod rollout;
 mod traffic;

@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod config;
 mod deploy;
+mod diff;
 mod explain;
 mod failure;
 mod follow;
@@ -16,6 +17,7 @@ mod local;
 mod log_view;
 mod login;
 mod logs;
+mod lsp;
 mod open;
 mod plan;
 mod release_view;
@@ -72,6 +74,7 @@ could not be reached, 130 Ctrl-C.";
 enum Command {
     Apps(apps::Apps),
     Deploy(deploy::Deploy),
+    Diff(diff::Diff),
     Status(status::Status),
     Releases(releases::Releases),
     Logs(logs::Logs),
@@ -79,6 +82,7 @@ enum Command {
     Check(check::Check),
     Explain(explain::Explain),
     Plan(plan::Plan),
+    Lsp(lsp::Lsp),
     Open(open::Open),
     Login(login::Login),
     #[command(hide = true)]
@@ -131,6 +135,7 @@ pub async fn run(cli: Cli, context: &mut Context) -> Result<(), Failure> {
         | Command::V3(V3 {
             command: V3Command::Deploy(command),
         }) => command.run(context).await,
+        Command::Diff(command) => command.run(context).await,
         Command::Status(command) => command.run(context).await,
         Command::Releases(command) => command.run(context).await,
         Command::Logs(command) => command.run(context).await,
@@ -138,6 +143,7 @@ pub async fn run(cli: Cli, context: &mut Context) -> Result<(), Failure> {
         Command::Check(command) => command.run(context),
         Command::Explain(command) => command.run(context),
         Command::Plan(command) => command.run(context),
+        Command::Lsp(command) => command.run(context),
         Command::Open(command) => command.run(context).await,
         Command::Login(command) => command.run(context).await,
     }

@@ -2,9 +2,10 @@
 //!
 //! [`push`] reads a push and asks for a release ([`request`]); [`roll_out`] is the environment's
 //! pass that carries it through: [`read_iterapp`], [`plan`] (pure), builds ([`build`]), rollout;
-//! [`tell`] and [`follow`] are how people hear of it.
+//! [`tell`] and [`follow`] are how people hear of it, and [`diff`] is what a release would change.
 
 pub mod build;
+pub mod diff;
 pub mod follow;
 pub mod plan;
 pub mod push;

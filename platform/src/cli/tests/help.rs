@@ -35,6 +35,7 @@ fn every_command_that_does_something_has_examples() {
         "",
         "apps create",
         "deploy",
+        "diff",
         "status",
         "releases",
         "logs",
@@ -42,6 +43,7 @@ fn every_command_that_does_something_has_examples() {
         "check",
         "explain",
         "plan",
+        "lsp",
         "open",
         "login",
     ] {

@@ -1,6 +1,7 @@
 //! Whole commands against a model of the platform behind real HTTP.
 
 mod commands;
+mod diff;
 mod errors;
 mod help;
 mod offline;

@@ -16,7 +16,7 @@ use super::{ApplyError, FIELD_MANAGER, Fence, OurNamespace, Refusal, take_back};
 /// The objects of one kind in the namespace, ours and others', as they were when it was read.
 /// Their metadata alone: what a Secret holds is not read.
 pub(super) struct Kind<K: Resource> {
-    api: Api<K>,
+    pub(super) api: Api<K>,
     ours: Labels,
     found: BTreeMap<String, ObjectMeta>,
 }
@@ -84,18 +84,26 @@ impl<K: Namespaced + Serialize> Kind<K> {
         writer: &Writer<'_, F>,
         wanted: &[K],
     ) -> Result<(), ApplyError> {
+        for (name, metadata) in self.unwanted(wanted) {
+            self.delete(writer, name, metadata).await?;
+        }
+        Ok(())
+    }
+
+    /// What is ours, is not on its way out, and is not wanted.
+    pub(super) fn unwanted<'a>(
+        &'a self,
+        wanted: &'a [K],
+    ) -> impl Iterator<Item = (&'a String, &'a ObjectMeta)> {
         let is_wanted = |name: &str| wanted.iter().any(|object| object.name_any() == name);
         let has = |metadata: &ObjectMeta, label: (&String, &String)| {
             metadata.labels.as_ref().and_then(|l| l.get(label.0)) == Some(label.1)
         };
-        for (name, metadata) in &self.found {
+        self.found.iter().filter(move |(name, metadata)| {
             let going = metadata.deletion_timestamp.is_some();
             let ours = self.ours.iter().all(|label| has(metadata, label));
-            if ours && !going && !is_wanted(name) {
-                self.delete(writer, name, metadata).await?;
-            }
-        }
-        Ok(())
+            ours && !going && !is_wanted(name)
+        })
     }
 
     async fn apply<F: Fence>(&self, writer: &Writer<'_, F>, object: &K) -> Result<K, ApplyError> {
@@ -154,7 +162,7 @@ impl<K: Namespaced + Serialize> Kind<K> {
     }
 
     /// An object of the wanted name that carries none of our marks was made by somebody else.
-    fn refuse_foreign(&self, name: &str) -> Result<(), ApplyError> {
+    pub(super) fn refuse_foreign(&self, name: &str) -> Result<(), ApplyError> {
         match self.found.get(name) {
             Some(metadata) if !is_ours(metadata, &self.ours) => Err(ApplyError::refused(format!(
                 "the {} {name} in the namespace {} was not made by this platform, \
@@ -166,7 +174,7 @@ impl<K: Namespaced + Serialize> Kind<K> {
         }
     }
 
-    fn what(&self, verb: &str, name: &str) -> String {
+    pub(super) fn what(&self, verb: &str, name: &str) -> String {
         let namespace = self.api.namespace().unwrap_or_default();
         format!("{verb} the {} {name} in {namespace}", K::kind(&()))
     }

@@ -6,8 +6,10 @@
 //! | `kind` | one kind of object in it: applied, and pruned of what is wanted no more |
 //! | `take_back` | fields of ours that somebody else has put something into |
 //! | `write` | every write: fence, deadline, retry |
+//! | `dry_run` | what all that would come to, without doing it |
 //! | `error` | what the apiserver's refusals mean |
 
+mod dry_run;
 mod error;
 mod fence;
 mod kind;
@@ -15,6 +17,7 @@ mod namespace;
 mod take_back;
 mod write;
 
+pub use dry_run::{Outcome, Preview, dry_run};
 pub use error::{ApplyError, Refusal};
 pub use fence::{Fence, LeaseLost};
 
