@@ -4,7 +4,6 @@ mod dockerfile;
 mod files;
 mod find;
 
-use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -13,7 +12,7 @@ use iterapp_schema::{FILE_NAME, Repository, assemble, render};
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::local::{Folder, Local, LocalArguments};
+use super::local::{Folder, Local, LocalArguments, Overlay};
 use super::table::Table;
 use super::ui::Ui;
 use super::{Context, harmless};
@@ -64,7 +63,7 @@ impl Init {
             .into_iter()
             .partition::<Vec<_>, _>(|(path, _)| folder.is_file(path));
         let overlay = Overlay {
-            new: new.iter().cloned().collect(),
+            texts: new.iter().cloned().collect(),
             folder: &folder,
         };
         let assembled = assemble(&app, &overlay);
@@ -84,29 +83,6 @@ impl Init {
             found,
         };
         tell(&mut context.ui, &report)
-    }
-}
-
-/// The folder as it will be.
-struct Overlay<'f> {
-    new: BTreeMap<String, String>,
-    folder: &'f Folder,
-}
-
-impl Repository for Overlay<'_> {
-    fn read(&self, path: &str) -> Option<Vec<u8>> {
-        match self.new.get(path) {
-            Some(text) => Some(text.as_bytes().to_vec()),
-            None => self.folder.read(path),
-        }
-    }
-
-    fn is_file(&self, path: &str) -> bool {
-        self.new.contains_key(path) || self.folder.is_file(path)
-    }
-
-    fn is_dir(&self, path: &str) -> bool {
-        self.folder.is_dir(path)
     }
 }
 

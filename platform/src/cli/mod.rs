@@ -61,14 +61,16 @@ Examples:
   hops apps create hello                       a new app, and where to push it
   hops deploy -a hello -e prod -r main --wait  bring a branch to prod, and watch
   hops logs -a hello --follow                  what its pods say
+  hops init                                    a first iterapp.toml
   hops check                                   read iterapp.toml for mistakes, offline
+  hops diff -a hello -e prod                   what a release would change
 
 The platform's address and token come from HOPS_URL and HOPS_TOKEN, or from the file
 that `hops login` writes. Without -a the app is HOPS_APP, or the one that a git remote
 of this folder points to.
 
 Exit codes: 0 what was asked came true, 1 it did not, 2 wrong usage, 3 the platform
-could not be reached, 130 Ctrl-C.";
+could not be reached, 130 Ctrl-C; `hops diff` has a few of its own.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

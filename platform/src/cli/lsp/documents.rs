@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use gen_lsp_types as lsp;
-use iterapp_schema::{AppName, Assembled, FILE_NAME, Repository, assemble};
+use iterapp_schema::{AppName, Assembled, FILE_NAME, assemble};
 
-use crate::cli::local::{Folder, name_of};
+use crate::cli::local::{Folder, Overlay, name_of};
 
 /// The open documents, by path.
 #[derive(Default)]
@@ -49,9 +49,13 @@ impl Documents {
     pub fn assembled(&self, root: &Path, app: Option<&AppName>) -> Assembled {
         let app = app.cloned().or_else(|| name_of(root).ok());
         let app = app.unwrap_or_else(|| AppName::parse("app").expect("`app` is a name"));
+        let below = |(path, document): (&PathBuf, &Document)| {
+            let path = path.strip_prefix(root).ok()?.to_str()?;
+            Some((path.to_owned(), document.text.clone()))
+        };
         let overlay = Overlay {
-            documents: self,
-            folder: Folder(root.to_owned()),
+            texts: self.0.iter().filter_map(below).collect(),
+            folder: &Folder(root.to_owned()),
         };
         assemble(&app, &overlay)
     }
@@ -77,33 +81,4 @@ pub fn root_of(path: &Path, folders: &[PathBuf]) -> PathBuf {
     };
     let own = path.parent().unwrap_or(path);
     git.or_else(opened).unwrap_or(own).to_owned()
-}
-
-/// A folder as the editor has it.
-struct Overlay<'d> {
-    documents: &'d Documents,
-    folder: Folder,
-}
-
-impl Overlay<'_> {
-    fn open(&self, path: &str) -> Option<&Document> {
-        self.documents.get(&self.folder.0.join(path))
-    }
-}
-
-impl Repository for Overlay<'_> {
-    fn read(&self, path: &str) -> Option<Vec<u8>> {
-        match self.open(path) {
-            Some(document) => Some(document.text.as_bytes().to_vec()),
-            None => self.folder.read(path),
-        }
-    }
-
-    fn is_file(&self, path: &str) -> bool {
-        self.open(path).is_some() || self.folder.is_file(path)
-    }
-
-    fn is_dir(&self, path: &str) -> bool {
-        self.folder.is_dir(path)
-    }
 }
