@@ -6,6 +6,7 @@ mod assemble;
 mod diagnostic;
 mod env_value;
 mod environment;
+pub mod explain;
 mod file;
 mod folder;
 mod format;

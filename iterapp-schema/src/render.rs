@@ -1,5 +1,10 @@
 //! Diagnostics as text.
 
+mod github;
+mod markdown;
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
@@ -7,6 +12,9 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Render
 
 use crate::parse::line_of;
 use crate::{Diagnostic, Related, Severity, Sources, line_column};
+
+pub use github::github;
+pub use markdown::markdown;
 
 /// For people, in the style of rustc: the line itself, marked, and the hint below.
 ///
@@ -16,20 +24,25 @@ pub fn human(diagnostics: &[Diagnostic], sources: &Sources, colour: bool) -> Str
     if diagnostics.is_empty() {
         return String::new();
     }
+    let blocks = diagnostics
+        .iter()
+        .map(|diagnostic| block(diagnostic, sources, colour) + "\n\n");
+    blocks.collect::<String>() + &count(diagnostics) + "\n"
+}
+
+/// One problem as [`human`] shows it, without a line break at its end.
+fn block(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> String {
     let renderer = if colour {
         Renderer::styled()
     } else {
         Renderer::plain()
     };
-    let renderer = renderer.decor_style(DecorStyle::Ascii);
-    let blocks = diagnostics.iter().map(|diagnostic| {
-        let shown = Diagnostic {
-            message: visible(&diagnostic.message),
-            ..diagnostic.clone()
-        };
-        renderer.render(&[group(&shown, sources)]) + "\n\n"
-    });
-    blocks.collect::<String>() + &count(diagnostics) + "\n"
+    let shown = Diagnostic {
+        message: visible(&diagnostic.message),
+        ..diagnostic.clone()
+    };
+    let group = group(&shown, sources);
+    renderer.decor_style(DecorStyle::Ascii).render(&[group])
 }
 
 /// One line for each problem: `iterapp.toml:3:1: error[E0201] message (hint: …)`.

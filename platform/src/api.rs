@@ -14,6 +14,7 @@
 //! | `GET /api/apps/{app}/releases?environment=E&limit=N` | | `[Release]`, newest first |
 //! | `GET /api/apps/{app}/releases/{number}` | | [`Release`], by its number within the app |
 //! | `POST /api/apps/{app}/environments/{environment}/releases` | [`CreateRelease`] | 202 [`Release`] |
+//! | `GET /api/apps/{app}/environments/{environment}/diff?ref=R` | | [`Diff`]: what a release of `R`, or of the default branch, would change; nothing is changed |
 //! | `GET /api/releases/{id}` | | [`Release`] |
 //! | `GET /api/releases/{id}/log?follow=true` | | newline-delimited [`LogLine`]; with `follow` it ends when the release has ended |
 //! | `GET /api/apps/{app}/environments/{environment}/logs?appling=A&tail=N&follow=true` | | newline-delimited [`LogLine`] of the pods |
@@ -239,4 +240,80 @@ pub struct LogLine {
     pub pod: Option<String>,
     /// The line, without its line break.
     pub text: String,
+}
+
+/// What a release of a commit would change on the live system, as the apiserver's dry run has it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Diff {
+    /// The app.
+    pub app: AppName,
+    /// The environment.
+    pub environment: Environment,
+    /// The branch, tag or commit that was asked for.
+    #[serde(rename = "ref")]
+    pub reference: String,
+    /// The commit, 40 hex digits.
+    pub commit: String,
+    /// First line of the commit's message.
+    pub subject: String,
+    /// Applings whose image is not that of the commit. The objects below are compared as if the image,
+    /// and with it `HOPS_GIT_SHA`, stayed.
+    pub builds: Vec<PendingBuild>,
+    /// Objects that would change; those that would not are left out.
+    pub objects: Vec<ObjectDiff>,
+}
+
+/// An image that a release would build.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PendingBuild {
+    /// The appling.
+    pub name: ApplingName,
+    /// Commit of the version that serves, if one does.
+    pub serving: Option<String>,
+}
+
+/// What would become of one Kubernetes object.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ObjectDiff {
+    /// Its kind, such as `Deployment`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The appling whose it is, if it is one's.
+    pub appling: Option<ApplingName>,
+    /// What would become of it.
+    pub change: ObjectChange,
+    /// Why it would be refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Fields that would change; none of an object that would be made or go.
+    pub fields: Vec<FieldDiff>,
+}
+
+/// See [`ObjectDiff`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObjectChange {
+    /// It would be made.
+    Create,
+    /// Some of its fields would change.
+    Update,
+    /// It would go.
+    Delete,
+    /// Kubernetes would not take it, or the platform would not touch it.
+    Refused,
+}
+
+/// A field that would change.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FieldDiff {
+    /// Where, such as `spec.template.spec.containers[app].env[GREETING].value`.
+    pub path: String,
+    /// What is there; `null` when the field is new, or masked.
+    pub before: Option<serde_json::Value>,
+    /// What would be there; `null` when the field would go, or is masked.
+    pub after: Option<serde_json::Value>,
+    /// Whether the values are kept back because they are secret.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub masked: bool,
 }

@@ -1,90 +1,70 @@
 //! `hops check`: what the platform would say about `iterapp.toml`, offline.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
+use clap::ValueEnum;
 use iterapp_schema::{
-    AppName, Assembled, Diagnostic, Iterapp, Repository, Scale, assemble, line_column, render,
+    AppName, Assembled, Diagnostic, Iterapp, Scale, assemble, line_column, render,
 };
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::style::{GOOD, paint};
+use super::local::{Local, LocalArguments};
+use super::style::{ADVICE, GOOD, paint};
 use super::table::Table;
-use super::target::{app_name, from_variable};
 use super::ui::Ui;
 use super::{Context, harmless};
 
 /// Read iterapp.toml for mistakes, without asking the platform
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Reads the folder as it is, committed or not. Exit codes: 0 fine, 1 mistakes, 2 wrong usage.
+Reads the folder as it is, committed or not. `github` prints workflow commands, which GitHub
+shows beside the lines they are about; `markdown` prints a comment for a pull request, or
+nothing where there is nothing to say. Exit codes: 0 fine, 1 mistakes, 2 wrong usage.
 
 Examples:
   hops check
   hops check ../hello
-  hops check --json | jq '.diagnostics[].message'")]
+  hops check --json | jq '.diagnostics[].message'
+  hops check --format github                   in a workflow's step
+  hops check --format markdown > comment.md || gh pr comment --body-file comment.md")]
 pub struct Check {
-    /// The repository's root
-    #[arg(default_value = ".")]
-    dir: PathBuf,
-    /// The app's name; else HOPS_APP, else the folder's
-    #[arg(short = 'a', long, value_parser = app_name)]
-    app: Option<AppName>,
+    #[command(flatten)]
+    local: LocalArguments,
+    /// For whom: `json` is the same as --json
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+/// For whom the mistakes are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Human,
+    Json,
+    Github,
+    Markdown,
 }
 
 impl Check {
     /// Prints all mistakes of all files.
     pub fn run(self, context: &mut Context) -> Result<(), Failure> {
-        let folder = context.folder.join(&self.dir);
-        let folder = folder
-            .canonicalize()
-            .map_err(|error| no_folder(&self.dir).cause(error))?;
-        if !folder.is_dir() {
-            return Err(no_folder(&self.dir).cause("it is a file"));
-        }
-        let chosen = self
-            .app
-            .map_or_else(|| from_variable(&*context.vars), |app| Ok(Some(app)))?;
-        let app = chosen.map_or_else(|| name_of(&folder), Ok)?;
-        let assembled = assemble(&app, &Folder(folder));
-        tell(&mut context.ui, &app, &assembled)?;
-        verdict(&assembled)
-    }
-}
-
-/// A local folder, read like a commit's tree.
-struct Folder(PathBuf);
-
-impl Folder {
-    /// The path inside the folder; a path that leads out of it is none. Links are not followed, as
-    /// in a commit.
-    fn inside(&self, path: &str) -> Option<PathBuf> {
-        let mut full = self.0.clone();
-        for part in Path::new(path).components() {
-            match part {
-                Component::Normal(name) => full.push(name),
-                Component::CurDir => {}
-                _ => return None,
+        let format = match (self.format, context.ui.is_json()) {
+            (None | Some(Format::Json), true) => Format::Json,
+            (Some(_), true) => return Err(Failure::usage("--json is another format")),
+            (format, false) => format.unwrap_or(Format::Human),
+        };
+        let Local { app, folder } = self.local.find(context)?;
+        let assembled = assemble(&app, &folder);
+        match format {
+            Format::Human => human(&mut context.ui, &app, &assembled)?,
+            Format::Json => context.ui.json(&report(&app, &assembled))?,
+            Format::Github => {
+                let place = in_checkout(&folder.0, context);
+                github(&mut context.ui, &app, &assembled, &place)?;
             }
-            full.symlink_metadata()
-                .ok()
-                .filter(|found| !found.is_symlink())?;
+            Format::Markdown => markdown(&mut context.ui, &app, &assembled)?,
         }
-        Some(full)
-    }
-}
-
-impl Repository for Folder {
-    fn read(&self, path: &str) -> Option<Vec<u8>> {
-        std::fs::read(self.inside(path).filter(|path| path.is_file())?).ok()
-    }
-
-    fn is_file(&self, path: &str) -> bool {
-        self.inside(path).is_some_and(|path| path.is_file())
-    }
-
-    fn is_dir(&self, path: &str) -> bool {
-        self.inside(path).is_some_and(|path| path.is_dir())
+        verdict(&assembled)
     }
 }
 
@@ -105,40 +85,104 @@ struct Placed<'a> {
     column: Option<usize>,
 }
 
-fn tell(ui: &mut Ui, app: &AppName, assembled: &Assembled) -> Result<(), Failure> {
-    let Assembled {
-        iterapp,
-        diagnostics,
-        sources,
-    } = assembled;
-    if ui.is_json() {
-        let place = |diagnostic| placed(diagnostic, assembled);
-        let diagnostics = diagnostics.iter().map(place).collect();
-        return ui.json(&Report {
-            app,
-            ok: errors(assembled) == 0,
-            diagnostics,
-        });
-    }
-    let told = render::human(diagnostics, sources, true);
-    for line in told.lines() {
-        ui.line(harmless::log_line(line))?;
-    }
-    if !diagnostics.is_empty() && iterapp.is_some() {
-        ui.line("")?;
-    }
-    match iterapp {
-        Some(iterapp) if errors(assembled) == 0 => fine(ui, app, iterapp),
-        _ => Ok(()),
+fn report<'a>(app: &'a AppName, assembled: &'a Assembled) -> Report<'a> {
+    let place = |diagnostic| placed(diagnostic, assembled);
+    Report {
+        app,
+        ok: errors(assembled) == 0,
+        diagnostics: assembled.diagnostics.iter().map(place).collect(),
     }
 }
 
-fn fine(ui: &mut Ui, app: &AppName, iterapp: &Iterapp) -> Result<(), Failure> {
+fn human(ui: &mut Ui, app: &AppName, assembled: &Assembled) -> Result<(), Failure> {
+    let told = render::human(&assembled.diagnostics, &assembled.sources, true);
+    for line in told.lines() {
+        ui.line(harmless::log_line(line))?;
+    }
+    if let Some(more) = more(&assembled.diagnostics) {
+        ui.line(format_args!("\n{} {more}", paint(ADVICE, "hint:")))?;
+    }
+    let Some(iterapp) = usable(assembled) else {
+        return Ok(());
+    };
+    if !assembled.diagnostics.is_empty() {
+        ui.line("")?;
+    }
+    ui.line(format_args!("{}\n", fine(app, iterapp)))?;
+    ui.text(&applings(iterapp).render())
+}
+
+fn github(ui: &mut Ui, app: &AppName, assembled: &Assembled, folder: &str) -> Result<(), Failure> {
+    let told = render::github(&assembled.diagnostics, &assembled.sources, folder);
+    for line in told.lines() {
+        ui.line(harmless::text(line))?;
+    }
+    match (more(&assembled.diagnostics), usable(assembled)) {
+        (Some(more), _) => ui.line(more),
+        (None, Some(iterapp)) => ui.line(fine(app, iterapp)),
+        (None, None) => Ok(()),
+    }
+}
+
+fn markdown(ui: &mut Ui, app: &AppName, assembled: &Assembled) -> Result<(), Failure> {
+    let comment = render::markdown(&assembled.diagnostics, &assembled.sources);
+    for line in comment.lines() {
+        ui.line(harmless::log_line(line))?;
+    }
+    if let Some(more) = more(&assembled.diagnostics) {
+        ui.line(format_args!("\n{more}"))?;
+    } else if let Some(iterapp) = usable(assembled) {
+        ui.note(fine(app, iterapp));
+    }
+    Ok(())
+}
+
+/// Where the codes are explained: that of the first mistake, and the others by name.
+fn more(diagnostics: &[Diagnostic]) -> Option<String> {
+    let mut codes: Vec<_> = diagnostics.iter().map(|problem| problem.code).collect();
+    let first = diagnostics.iter().find(|problem| problem.is_error());
+    let first = first.or(diagnostics.first())?.code;
+    codes.sort_unstable();
+    codes.dedup();
+    codes.retain(|code| *code != first);
+    let others = codes.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let others = match others.as_slice() {
+        [] => String::new(),
+        others => format!("; there is more on {} too", others.join(", ")),
+    };
+    Some(format!(
+        "`hops explain {first}` tells more, with an example{others}"
+    ))
+}
+
+/// The repository's place in what GitHub has checked out, or else in the working folder.
+fn in_checkout(folder: &Path, context: &Context) -> String {
+    let checkout = (context.vars)("GITHUB_WORKSPACE").filter(|path| !path.is_empty());
+    let checkout = checkout.map_or_else(|| context.folder.clone(), Into::into);
+    let inside = checkout
+        .canonicalize()
+        .ok()
+        .and_then(|checkout| Some(folder.strip_prefix(checkout).ok()?.to_owned()));
+    inside.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// What the files ask for, where none of them has a mistake.
+fn usable(assembled: &Assembled) -> Option<&Iterapp> {
+    assembled
+        .iterapp
+        .as_ref()
+        .filter(|_| errors(assembled) == 0)
+}
+
+fn fine(app: &AppName, iterapp: &Iterapp) -> String {
     let environment = iterapp.default_environment;
-    ui.line(format_args!(
-        "{} {app}: pushes of the default branch go to {environment}\n",
+    format!(
+        "{} {app}: pushes of the default branch go to {environment}",
         paint(GOOD, "fine:")
-    ))?;
+    )
+}
+
+fn applings(iterapp: &Iterapp) -> Table {
     let mut table =
         Table::new(["APPLING", "FOLDER", "PORT", "READY WHEN", "PODS", "DOMAINS"]).indented(2);
     for appling in &iterapp.applings {
@@ -161,7 +205,7 @@ fn fine(ui: &mut Ui, app: &AppName, iterapp: &Iterapp) -> Result<(), Failure> {
                 .into(),
         ]);
     }
-    ui.text(&table.render())
+    table
 }
 
 fn pods(scale: &Scale) -> String {
@@ -204,57 +248,4 @@ fn errors(assembled: &Assembled) -> usize {
         .iter()
         .filter(|diagnostic| diagnostic.is_error())
         .count()
-}
-
-fn no_folder(dir: &Path) -> Failure {
-    Failure::usage(format!("{} is no folder", dir.display()))
-        .hint("give the folder that holds the root's iterapp.toml")
-}
-
-fn name_of(folder: &Path) -> Result<AppName, Failure> {
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    AppName::parse(&name).map_err(|error| {
-        Failure::usage("the folder's name is no app's name")
-            .cause(error)
-            .hint("give the app's name: hops check --app NAME")
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_outside_the_folder_is_read() {
-        let outer = tempfile::tempdir().unwrap();
-        let root = outer.path().join("app");
-        std::fs::create_dir_all(root.join("web")).unwrap();
-        std::fs::write(outer.path().join("secret"), "geheim").unwrap();
-        std::fs::write(root.join("web/Dockerfile"), "FROM x").unwrap();
-        std::os::unix::fs::symlink("../secret", root.join("link")).unwrap();
-        std::os::unix::fs::symlink("..", root.join("up")).unwrap();
-        let folder = Folder(root);
-        assert_eq!(folder.read("web/Dockerfile").unwrap(), b"FROM x");
-        assert!(folder.is_dir("web") && folder.is_dir("") && !folder.is_file("web"));
-        for path in [
-            "../secret",
-            "/etc/passwd",
-            "link",
-            "up/secret",
-            "web/../../secret",
-        ] {
-            assert_eq!(folder.read(path), None, "{path}");
-            assert!(!folder.is_file(path) && !folder.is_dir(path), "{path}");
-        }
-    }
-
-    #[test]
-    fn a_folder_with_another_name_needs_the_apps() {
-        let failure = name_of(Path::new("/home/me/My.Shop")).unwrap_err();
-        assert!(failure.hint.unwrap().contains("--app"));
-        assert_eq!(
-            name_of(Path::new("/home/me/my_shop")).unwrap().as_ref(),
-            "my-shop"
-        );
-    }
 }

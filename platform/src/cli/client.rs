@@ -68,7 +68,16 @@ impl Client {
 
     /// Reads something.
     pub async fn get<T: DeserializeOwned>(&self, ask: Ask<'_>) -> Result<T, Failure> {
-        self.call(self.request(Method::GET, ask), ANSWER).await
+        self.get_within(ask, ANSWER).await
+    }
+
+    /// Reads something for which the platform may need so long.
+    pub async fn get_within<T: DeserializeOwned>(
+        &self,
+        ask: Ask<'_>,
+        limit: Duration,
+    ) -> Result<T, Failure> {
+        self.call(self.request(Method::GET, ask), limit).await
     }
 
     /// Makes something. It is sent once and never again by itself.

@@ -15,6 +15,8 @@ pub enum Exit {
     Usage = 2,
     /// The platform could not be reached.
     Unreachable = 3,
+    /// Of `hops diff`, whose 1 means that something would change: it could not be found out.
+    NoTelling = 4,
     /// Ctrl-C.
     Interrupted = 130,
     /// Whoever read the output has gone, as in `hops logs | head`.

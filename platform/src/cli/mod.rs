@@ -6,14 +6,20 @@ mod check;
 mod client;
 mod config;
 mod deploy;
+mod diff;
+mod explain;
 mod failure;
 mod follow;
 mod harmless;
+mod init;
 mod lines;
+mod local;
 mod log_view;
 mod login;
 mod logs;
+mod lsp;
 mod open;
+mod plan;
 mod release_view;
 mod releases;
 mod seen;
@@ -55,23 +61,30 @@ Examples:
   hops apps create hello                       a new app, and where to push it
   hops deploy -a hello -e prod -r main --wait  bring a branch to prod, and watch
   hops logs -a hello --follow                  what its pods say
+  hops init                                    a first iterapp.toml
   hops check                                   read iterapp.toml for mistakes, offline
+  hops diff -a hello -e prod                   what a release would change
 
 The platform's address and token come from HOPS_URL and HOPS_TOKEN, or from the file
 that `hops login` writes. Without -a the app is HOPS_APP, or the one that a git remote
 of this folder points to.
 
 Exit codes: 0 what was asked came true, 1 it did not, 2 wrong usage, 3 the platform
-could not be reached, 130 Ctrl-C.";
+could not be reached, 130 Ctrl-C; `hops diff` has a few of its own.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Apps(apps::Apps),
     Deploy(deploy::Deploy),
+    Diff(diff::Diff),
     Status(status::Status),
     Releases(releases::Releases),
     Logs(logs::Logs),
+    Init(init::Init),
     Check(check::Check),
+    Explain(explain::Explain),
+    Plan(plan::Plan),
+    Lsp(lsp::Lsp),
     Open(open::Open),
     Login(login::Login),
     #[command(hide = true)]
@@ -124,10 +137,15 @@ pub async fn run(cli: Cli, context: &mut Context) -> Result<(), Failure> {
         | Command::V3(V3 {
             command: V3Command::Deploy(command),
         }) => command.run(context).await,
+        Command::Diff(command) => command.run(context).await,
         Command::Status(command) => command.run(context).await,
         Command::Releases(command) => command.run(context).await,
         Command::Logs(command) => command.run(context).await,
+        Command::Init(command) => command.run(context),
         Command::Check(command) => command.run(context),
+        Command::Explain(command) => command.run(context),
+        Command::Plan(command) => command.run(context),
+        Command::Lsp(command) => command.run(context),
         Command::Open(command) => command.run(context).await,
         Command::Login(command) => command.run(context).await,
     }

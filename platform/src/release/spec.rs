@@ -140,6 +140,7 @@ impl WantedEnvironment {
             environment,
             good: versions.clone(),
             versions,
+            commands: Vec::new(),
         }
     }
 

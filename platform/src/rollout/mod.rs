@@ -7,11 +7,15 @@
 //! 3. [`observe::observe`]: reads what became of them.
 //! 4. [`judge::judge`]: whether an appling's version is ready, on its way, or failed, and why. Pure.
 //!
+//! [`apply::dry_run`] asks what applying would come to, and [`changes`] tells it field by field
+//! (pure).
+//!
 //! [`resync::watch`] says which environment is due for a pass because something in it changed;
 //! [`pods`] reads what people want to see of running pods; [`traefik`] has those kinds of objects that
 //! Kubernetes itself lacks.
 
 pub mod apply;
+pub mod changes;
 pub mod cluster;
 pub mod desired;
 pub mod judge;

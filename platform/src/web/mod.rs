@@ -2,6 +2,7 @@
 
 mod apps;
 mod auth;
+mod diff;
 mod error;
 mod git;
 mod hook;
@@ -117,6 +118,10 @@ fn router(server: Server) -> Router {
         .route(
             "/apps/{app}/environments/{environment}/logs",
             get(logs::pods),
+        )
+        .route(
+            "/apps/{app}/environments/{environment}/diff",
+            get(diff::show),
         )
         .route("/releases/{id}", get(releases::show))
         .route("/releases/{id}/log", get(logs::release))

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{Answer, Problem, apps};
 use crate::{
     api,
-    db::{self, releases::Release},
+    db::{self, apps::App, releases::Release},
     git,
     platform::Platform,
     release::request::{self, Request},
@@ -75,14 +75,7 @@ pub async fn create(
     Json(asked): Json<api::CreateRelease>,
 ) -> Answer<(StatusCode, Json<api::Release>)> {
     let environment = parse_environment(&environment)?;
-    let app = apps::find(&platform, &app).await?;
-    platform.fetch(&app).await.map_err(|error| {
-        Problem::told(
-            StatusCode::BAD_GATEWAY,
-            "fetch_failed",
-            format!("the repository could not be fetched: {error:#}"),
-        )
-    })?;
+    let app = fetched(&platform, &app).await?;
     let request = Request {
         id: Uuid::now_v7(),
         commit: resolve(&platform, &app.name, &asked.reference).await?,
@@ -104,7 +97,21 @@ pub async fn create(
     ))
 }
 
-async fn resolve(
+/// The app of a path, its repository as new as its forge's.
+pub async fn fetched(platform: &Platform, app: &str) -> Answer<App> {
+    let app = apps::find(platform, app).await?;
+    platform.fetch(&app).await.map_err(|error| {
+        Problem::told(
+            StatusCode::BAD_GATEWAY,
+            "fetch_failed",
+            format!("the repository could not be fetched: {error:#}"),
+        )
+    })?;
+    Ok(app)
+}
+
+/// The commit that a ref stands for, or the answer that there is none.
+pub async fn resolve(
     platform: &Platform,
     app: &iterapp_schema::AppName,
     reference: &str,

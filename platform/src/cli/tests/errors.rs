@@ -104,6 +104,8 @@ async fn wrong_usage_is_exit_2_and_nothing_is_sent() {
             "deploy -a hello -e test -r main --wait --timeout soon",
             "90s",
         ),
+        ("diff -a hello", "--environment"),
+        ("diff -e test", "add -a APP, or set HOPS_APP"),
         ("deploy -e test -r main", "add -a APP, or set HOPS_APP"),
         ("apps create prod", "reserved"),
         ("apps create hello --token-stdin", "--repo"),

@@ -1,8 +1,10 @@
 //! Whole commands against a model of the platform behind real HTTP.
 
 mod commands;
+mod diff;
 mod errors;
 mod help;
+mod offline;
 mod platform;
 mod waiting;
 

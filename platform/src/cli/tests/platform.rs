@@ -40,6 +40,8 @@ pub struct Model {
     pub streams: VecDeque<Stream>,
     /// How a release is once its log was read in full.
     pub ends: Option<Release>,
+    /// What a release would change.
+    pub diff: Option<Diff>,
     /// Method, path and query of what was asked.
     pub asked: Vec<String>,
 }
@@ -90,6 +92,7 @@ impl Platform {
                 &format!("{environment}/releases"),
                 axum::routing::post(create_release),
             )
+            .route(&format!("{environment}/diff"), get(diff))
             .route(&format!("{environment}/logs"), get(log))
             .route("/api/releases/{id}", get(release))
             .route("/api/releases/{id}/log", get(log))
@@ -214,6 +217,11 @@ async fn create_release(
     release.reference = create.reference;
     platform.model().releases.push(release.clone());
     (StatusCode::ACCEPTED, Json(release)).into_response()
+}
+
+async fn diff(State(platform): State<Platform>) -> Response {
+    let diff = platform.model().diff.clone();
+    diff.map_or_else(not_found, |diff| Json(diff).into_response())
 }
 
 async fn release(State(platform): State<Platform>, Path(id): Path<Uuid>) -> Response {

@@ -75,18 +75,26 @@ impl<K: Namespaced + Serialize> Kind<K> {
         writer: &Writer<'_, F>,
         wanted: &[K],
     ) -> Result<(), ApplyError> {
+        for (name, metadata) in self.unwanted(wanted) {
+            self.delete(writer, name, metadata).await?;
+        }
+        Ok(())
+    }
+
+    /// What is ours, is not on its way out, and is not wanted.
+    pub(super) fn unwanted<'a>(
+        &'a self,
+        wanted: &'a [K],
+    ) -> impl Iterator<Item = (&'a String, &'a ObjectMeta)> {
         let is_wanted = |name: &str| wanted.iter().any(|object| object.name_any() == name);
         let has = |metadata: &ObjectMeta, label: (&String, &String)| {
             metadata.labels.as_ref().and_then(|l| l.get(label.0)) == Some(label.1)
         };
-        for (name, metadata) in &self.found {
+        self.found.iter().filter(move |(name, metadata)| {
             let going = metadata.deletion_timestamp.is_some();
             let ours = self.ours.iter().all(|label| has(metadata, label));
-            if ours && !going && !is_wanted(name) {
-                self.delete(writer, name, metadata).await?;
-            }
-        }
-        Ok(())
+            ours && !going && !is_wanted(name)
+        })
     }
 
     /// One object as it is now, in full.

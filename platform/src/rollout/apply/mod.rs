@@ -8,8 +8,10 @@
 //! | `replicas` | how many pods a Deployment has: said by us, or by an autoscaler |
 //! | `take_back` | fields of ours that somebody else has put something into |
 //! | `write` | every write: fence, deadline, retry |
+//! | `dry_run` | what all that would come to, without doing it |
 //! | `error` | what the apiserver's refusals mean |
 
+mod dry_run;
 mod error;
 mod fence;
 mod job;
@@ -19,6 +21,7 @@ mod replicas;
 mod take_back;
 mod write;
 
+pub use dry_run::{Outcome, Preview, dry_run};
 pub use error::{ApplyError, Refusal};
 pub use fence::{Fence, LeaseLost};
 

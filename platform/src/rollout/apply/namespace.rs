@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 
+use super::super::cluster::Cluster;
 use super::super::labels;
 use super::write::Writer;
 use super::{ApplyError, FIELD_MANAGER, Fence, OurNamespace};
@@ -27,6 +28,23 @@ pub(super) async fn ensure<F: Fence>(
     }
     let labels = wanted.labels().clone();
     Ok(OurNamespace { name, labels })
+}
+
+/// The namespace, if it is there and ours.
+pub(super) async fn find(
+    cluster: &Cluster,
+    wanted: &Namespace,
+) -> Result<Option<OurNamespace>, ApplyError> {
+    let api: Api<Namespace> = cluster.everywhere();
+    let name = wanted.name_any();
+    let read = || async { api.get_opt(&name).await };
+    let what = format!("read the namespace {name}");
+    let Some(found) = cluster.request(&what, read).await? else {
+        return Ok(None);
+    };
+    check(&found, wanted)?;
+    let labels = wanted.labels().clone();
+    Ok(Some(OurNamespace { name, labels }))
 }
 
 /// Creates it, and does not apply it: applying would take over one that somebody else makes at the

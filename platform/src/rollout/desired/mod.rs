@@ -28,6 +28,7 @@ use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::{Value, json};
 
 use super::cluster::{IngressFlavour, Settings};
 use super::labels::{self, Labels};
@@ -67,6 +68,42 @@ pub struct TraefikObjects {
     pub middlewares: Vec<Middleware>,
     /// Rewritten paths, and hosts that redirect.
     pub ingress_routes: Vec<IngressRoute>,
+}
+
+impl Objects {
+    /// All of them as JSON, what holds the others first.
+    pub fn to_json(&self) -> Vec<Value> {
+        let Self {
+            namespace,
+            secrets,
+            network_policies,
+            services,
+            deployments,
+            autoscalers,
+            ingresses,
+            traefik,
+            cron_jobs,
+            jobs,
+        } = self;
+        let mut all = vec![json!(namespace)];
+        all.extend(values(secrets));
+        all.extend(values(network_policies));
+        all.extend(values(services));
+        all.extend(values(deployments));
+        all.extend(values(autoscalers));
+        all.extend(values(ingresses));
+        if let Some(objects) = traefik {
+            all.extend(values(&objects.middlewares));
+            all.extend(values(&objects.ingress_routes));
+        }
+        all.extend(values(cron_jobs));
+        all.extend(values(jobs));
+        all
+    }
+}
+
+fn values<K: serde::Serialize>(objects: &[K]) -> impl Iterator<Item = Value> {
+    objects.iter().map(|object| json!(object))
 }
 
 /// The objects of an environment.

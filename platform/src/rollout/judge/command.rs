@@ -54,7 +54,7 @@ pub fn judge_command(
         return CommandStanding::Succeeded;
     }
     if let Some(condition) = condition(job, "Failed") {
-        return failed(reason(condition, pod, patience.deadline));
+        return failed(reason(version, condition, pod, patience.deadline));
     }
     let grace = Duration::from_secs(version.spec.run.grace_period.into());
     if started_for >= patience.deadline + grace + OVERDUE {
@@ -81,7 +81,12 @@ fn condition<'a>(job: &'a Job, type_: &str) -> Option<&'a JobCondition> {
         .find(|condition| condition.type_ == type_ && condition.status == "True")
 }
 
-fn reason(condition: &JobCondition, pod: Option<&ObservedPod>, deadline: Duration) -> Reason {
+fn reason(
+    version: &Version,
+    condition: &JobCondition,
+    pod: Option<&ObservedPod>,
+    deadline: Duration,
+) -> Reason {
     if condition.reason.as_deref() == Some("DeadlineExceeded") {
         let seconds = deadline.as_secs();
         return Reason::new(format!(
@@ -92,7 +97,7 @@ fn reason(condition: &JobCondition, pod: Option<&ObservedPod>, deadline: Duratio
     let Some(pod) = pod else {
         return Reason::new("the pod of its release command was deleted before it had ended");
     };
-    if let Some(trouble) = start::container(pod) {
+    if let Some(trouble) = start::container(version, pod) {
         let Reason {
             summary, details, ..
         } = trouble.reason;
