@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::assemble::{FILE_NAME, Found};
 use crate::diagnostic::{Code, Diagnostic, Related};
+use crate::format::At;
 use crate::iterapp::service_names;
 use crate::names::AppName;
 
@@ -29,7 +30,7 @@ fn name_place(appling: &Found) -> Place {
         .contents
         .name
         .as_ref()
-        .map(|(_, span)| (appling.file.clone(), span.clone()));
+        .map(|name| (appling.file.clone(), name.span.clone()));
     let entry = || {
         appling
             .entry
@@ -110,24 +111,44 @@ fn service_names_too_long(app: &AppName, applings: &[Found]) -> Vec<Diagnostic> 
     applings.iter().filter_map(long).collect()
 }
 
+/// A domain may lead to several applings of an app, where each takes paths of its own.
 fn domains_twice(applings: &[Found]) -> Vec<Diagnostic> {
-    let mut first: HashMap<&str, Place> = HashMap::new();
+    let mut first: HashMap<(&str, &str), Place> = HashMap::new();
     let mut problems = Vec::new();
     for appling in applings {
-        for (domain, span) in &appling.contents.domains {
+        let prefixes = appling
+            .contents
+            .paths
+            .iter()
+            .map(|path| path.prefix.as_str());
+        let prefixes: Vec<&str> = match appling.contents.paths.is_empty() {
+            true => vec!["/"],
+            false => prefixes.collect(),
+        };
+        for At { value, span, .. } in &appling.contents.domains {
+            let domain = value.0.as_str();
             let place = Some((appling.file.clone(), span.clone()));
-            match first.get(domain.as_str()) {
-                None => drop(first.insert(domain, place)),
-                Some(earlier) => {
-                    let message = format!(
-                        "the domain {domain:?} is listed twice; it can lead to one appling only"
-                    );
-                    let problem =
-                        problem(Code::DomainTwice, place, message).hint("keep one of the two");
-                    problems.push(pointing_at(problem, earlier.clone(), "listed here first"));
-                }
+            let taken = prefixes
+                .iter()
+                .find_map(|prefix| first.get(&(domain, *prefix)));
+            match taken.cloned() {
+                Some(earlier) => problems.push(domain_twice(domain, place, earlier)),
+                None => first.extend(
+                    prefixes
+                        .iter()
+                        .map(|prefix| ((domain, *prefix), place.clone())),
+                ),
             }
         }
     }
     problems
+}
+
+fn domain_twice(domain: &str, place: Place, earlier: Place) -> Diagnostic {
+    let message = format!(
+        "the domain {domain:?} is listed twice, for the same paths; they can lead to one appling only"
+    );
+    let problem = problem(Code::DomainTwice, place, message)
+        .hint("keep one of the two, or give the applings different `[ingress] paths`");
+    pointing_at(problem, earlier, "listed here first")
 }

@@ -1,80 +1,152 @@
-//! The keys of one appling.
+//! One appling's file: its keys, resolved for each environment.
 
-use std::ops::Range;
+use std::collections::BTreeMap;
 
-use crate::diagnostic::Code;
-use crate::env_section;
-use crate::env_value::Env;
-use crate::file::{Check, Fault, File};
-use crate::iterapp::{Http, Run};
+use crate::diagnostic::{Code, Edit};
+use crate::file::{Fault, File};
+use crate::format::keys::Overrides;
+use crate::format::top::{self, Role};
+use crate::format::values::Domain;
+use crate::format::{ApplingKeys, At, BuildKeys, PostgresKeys, Read, RunKeys, SharedKeys};
+use crate::iterapp::{Build, IngressPath, Postgres, Run};
 use crate::names::ApplingName;
-use crate::parse::{Table, Value};
-use crate::validate;
-
-/// The most pods of an appling.
-const MAX_REPLICAS: u32 = 100;
+use crate::parse::{Table, line_of};
+use crate::{Env, Environment, run};
 
 /// What a file says about its appling, with defaults filled in and places kept for what must be
 /// compared with other files.
 pub struct ApplingFile {
-    pub name: Option<(ApplingName, Range<usize>)>,
-    pub port: u16,
-    pub readiness_path: String,
-    pub liveness_path: Option<String>,
-    pub replicas: u32,
-    pub domains: Vec<(String, Range<usize>)>,
+    pub name: Option<At<ApplingName>>,
+    pub emoji: Option<String>,
+    /// Without the Dockerfile's path where the file names none.
+    pub build: Build,
+    /// Where it names the Dockerfile.
+    pub dockerfile: Option<At<String>>,
     pub env: Env,
+    pub postgres: Option<Postgres>,
+    pub run: Run,
+    pub overrides: BTreeMap<Environment, Run>,
+    /// The domains in `prod`, with their places.
+    pub domains: Vec<At<Domain>>,
+    /// What of them is its, in `prod`.
+    pub paths: Vec<IngressPath>,
 }
 
 impl ApplingFile {
     /// Reads an appling's keys; a value with a problem counts as its default.
-    pub fn read(table: &Table, file: &mut File) -> Self {
-        let port = integer(table, file, "port", 1, u16::MAX.into());
-        let replicas = integer(table, file, "replicas", 0, MAX_REPLICAS);
+    pub fn read(table: &Table, role: Role, file: &mut File) -> Self {
+        let keys = top::rest(table, role, file);
+        let SharedKeys { emoji, postgres } = keys.shared;
+        let ApplingKeys {
+            name,
+            build,
+            build_secrets,
+            env,
+            overrides,
+        } = keys.appling;
+        let base = run::older_spellings(keys.run, file);
+        let overrides = overlaid(&base, overrides, file);
+        let prod = overrides.get(&Environment::Prod).unwrap_or(&base);
+        let domains = prod
+            .domains
+            .as_ref()
+            .map_or_else(Vec::new, |at| at.value.0.clone());
+        let paths = run::paths(prod, file);
+        let (mut build, dockerfile) = read_build(build, file);
+        build.secrets = build_secrets.map_or_else(BTreeMap::new, |secrets| {
+            let secrets = secrets.value.0.into_iter();
+            secrets.map(|(name, at)| (name.0, at.value.0)).collect()
+        });
         Self {
-            name: table.get("name").and_then(|value| name(value, file)),
-            port: port
-                .and_then(|port| port.try_into().ok())
-                .unwrap_or(Http::DEFAULT_PORT),
-            readiness_path: text(table, file, "readiness_path", validate::url_path)
-                .unwrap_or_else(|| Http::DEFAULT_READINESS_PATH.to_owned()),
-            liveness_path: text(table, file, "liveness_path", validate::url_path),
-            replicas: replicas.unwrap_or(Run::DEFAULT_REPLICAS),
-            domains: table
-                .get("domains")
-                .map(|value| domains(value, file))
-                .unwrap_or_default(),
-            env: table
-                .get("env")
-                .map(|value| env_section::read(value, file))
-                .unwrap_or_default(),
+            name,
+            emoji: emoji.map(|at| at.value.0),
+            build,
+            dockerfile,
+            env: env.map(|at| at.value.0).unwrap_or_default(),
+            postgres: read_postgres(postgres, file),
+            domains,
+            paths,
+            run: run::resolve(base, None, file),
+            overrides: overrides
+                .into_iter()
+                .map(|(environment, keys)| {
+                    (environment, run::resolve(keys, Some(environment), file))
+                })
+                .collect(),
         }
     }
 }
 
-fn integer(table: &Table, file: &mut File, key: &str, least: u32, most: u32) -> Option<u32> {
-    file.integer(key, table.get(key)?, least..=most)
-}
-
-fn text<T>(table: &Table, file: &mut File, key: &str, check: Check<T>) -> Option<T> {
-    let value = table.get(key)?;
-    let text = file.string(key, value)?;
-    file.checked(value, text, check)
-}
-
-fn name(value: &Value, file: &mut File) -> Option<(ApplingName, Range<usize>)> {
-    let text = file.string("name", value)?;
-    let name = file.checked(value, text, |text| {
-        ApplingName::parse(text)
-            .map_err(|error| Fault::new(Code::BadName, error.to_string()).hint(error.hint()))
-    })?;
-    Some((name, value.span()))
-}
-
-fn domains(value: &Value, file: &mut File) -> Vec<(String, Range<usize>)> {
-    let entries = file.strings("domains", value).unwrap_or_default();
-    let domain = |(text, entry): (&str, &Value)| {
-        Some((file.checked(entry, text, validate::domain)?, entry.span()))
+/// What holds in each environment that has overrides.
+fn overlaid(
+    base: &RunKeys,
+    overrides: Option<At<Overrides>>,
+    file: &mut File,
+) -> BTreeMap<Environment, RunKeys> {
+    let overrides = overrides.map(|at| at.value.0).unwrap_or_default();
+    let overlay = |(environment, at): (Environment, At<RunKeys>)| {
+        let own = run::older_spellings(at.value, file);
+        run::own_domains(&own, environment, file);
+        let mut base = base.clone();
+        // These two take each other's place.
+        if own.autoscale.is_some() {
+            base.replicas = None;
+        }
+        if own.replicas.is_some() {
+            base.autoscale = None;
+        }
+        (environment, own.over(base))
     };
-    entries.into_iter().filter_map(domain).collect()
+    overrides.into_iter().map(overlay).collect()
+}
+
+fn read_build(keys: Option<At<BuildKeys>>, file: &mut File) -> (Build, Option<At<String>>) {
+    let BuildKeys {
+        dockerfile,
+        target,
+        args,
+        watch,
+        build_in_kubernetes,
+    } = keys.map(|at| at.value).unwrap_or_default();
+    if let Some(older) = build_in_kubernetes {
+        let line = line_of(file.text, older.key.start);
+        let statement = line.start..(line.end + 1).min(file.text.len());
+        let fault = Fault::new(
+            Code::OlderSpelling,
+            "`build_in_kubernetes` is an older switch without effect: every build runs in the cluster",
+        )
+        .hint("remove it");
+        let alone = file.text[line]
+            .trim_start()
+            .starts_with("build_in_kubernetes");
+        let fault = match alone {
+            true => fault.edits(vec![Edit::new(statement, "")]),
+            false => fault,
+        };
+        file.report(older.key, fault);
+    }
+    let args = args.map(|at| at.value.0).unwrap_or_default();
+    let watch = watch.map(|at| at.value.0).unwrap_or_default();
+    let build = Build {
+        dockerfile: String::new(),
+        target: target.map(|at| at.value.0),
+        args: args
+            .into_iter()
+            .map(|(name, at)| (name.0, at.value.0))
+            .collect(),
+        watch: watch.into_iter().map(|at| at.value.0).collect(),
+        secrets: BTreeMap::new(),
+    };
+    (build, dockerfile.map(|at| at.map(|path| path.0)))
+}
+
+/// Reads `[postgres]`.
+pub fn read_postgres(keys: Option<At<PostgresKeys>>, file: &mut File) -> Option<Postgres> {
+    let at = keys?;
+    let message = "`[postgres]` is known but not in effect yet";
+    file.report(at.key, Fault::new(Code::NotInEffect, message));
+    let extensions = at.value.extensions.map(|at| at.value.0).unwrap_or_default();
+    Some(Postgres {
+        extensions: extensions.into_iter().map(|at| at.value.0).collect(),
+    })
 }

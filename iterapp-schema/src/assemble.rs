@@ -1,13 +1,13 @@
 //! From a repository to a model: the files are read one after the other, and then compared.
 
-use crate::appling_file::ApplingFile;
+use crate::appling_file::{self, ApplingFile};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::file::{Fault, File};
-use crate::iterapp::{Appling, Build, Http, Ingress, Iterapp, Run, Scale};
+use crate::format::top::{self, Role};
+use crate::iterapp::{Appling, Build, Iterapp, Postgres};
 use crate::names::{AppName, ApplingName};
 use crate::root_file::{Applings, Folder, RootFile};
 use crate::source::{Repository, Sources};
-use crate::structure::{self, Role};
 use crate::{across, folder, parse};
 
 /// The name of the root's file and of every appling's.
@@ -44,6 +44,15 @@ pub struct Found {
     pub contents: ApplingFile,
 }
 
+/// What the root file says.
+struct RootRead {
+    root: RootFile,
+    /// What it says about the root as an appling, if it is one.
+    appling: Option<ApplingFile>,
+    /// The database that all applings share.
+    postgres: Option<Postgres>,
+}
+
 /// The problems and texts of the files read so far.
 pub struct Reading<'r> {
     pub repository: &'r dyn Repository,
@@ -65,7 +74,11 @@ impl<'r> Reading<'r> {
     }
 
     fn app(&mut self, app: &AppName) -> Option<Iterapp> {
-        let (root, mut root_appling) = self.root_file()?;
+        let RootRead {
+            root,
+            appling: mut root_appling,
+            postgres,
+        } = self.root_file()?;
         let only = ApplingName::from(app);
         let applings: Vec<Found> = match root.applings {
             Applings::Unclear => return None,
@@ -85,22 +98,31 @@ impl<'r> Reading<'r> {
         Some(Iterapp {
             default_environment: root.default_environment,
             applings,
-            postgres: None,
+            postgres,
         })
     }
 
     /// The root file, and what it says about the root as an appling, if it is one.
-    fn root_file(&mut self) -> Option<(RootFile, Option<ApplingFile>)> {
+    fn root_file(&mut self) -> Option<RootRead> {
         self.read(FILE_NAME, folder::missing_root, |table, file| {
             let root = RootFile::read(table, file);
-            let role = if root.is_appling() {
-                Role::Both
-            } else {
-                Role::Root
-            };
-            structure::check(table, role, file);
-            let appling = (role == Role::Both).then(|| ApplingFile::read(table, file));
-            (root, appling)
+            if root.is_appling() {
+                let lists_others = matches!(root.applings, Applings::Listed(_));
+                let mut appling = ApplingFile::read(table, Role::Both, file);
+                // Beside a list, the root file's database is everybody's.
+                let postgres = appling.postgres.take_if(|_| lists_others);
+                return RootRead {
+                    root,
+                    appling: Some(appling),
+                    postgres,
+                };
+            }
+            let shared = top::rest(table, Role::Root, file).shared;
+            RootRead {
+                root,
+                appling: None,
+                postgres: appling_file::read_postgres(shared.postgres, file),
+            }
         })
     }
 
@@ -159,37 +181,28 @@ impl From<Found> for Appling {
         } = found;
         let ApplingFile {
             name: _,
-            port,
-            readiness_path,
-            liveness_path,
-            replicas,
-            domains,
+            emoji,
+            build,
+            dockerfile: _,
             env,
+            postgres,
+            run,
+            overrides,
+            domains: _,
+            paths: _,
         } = contents;
-        let domains = domains.into_iter().map(|(domain, _)| domain).collect();
-        let ingress = Ingress {
-            domains,
-            ..Ingress::default()
-        };
-        let http = Http {
-            port,
-            readiness_path,
-            liveness_path,
-            ingress: Some(ingress),
-        };
         Self {
             name,
-            emoji: None,
+            emoji,
             folder,
-            build: Build::of(dockerfile),
-            env,
-            postgres: None,
-            run: Run {
-                http: Some(http),
-                scale: Scale::Fixed(replicas),
-                ..Run::default()
+            build: Build {
+                dockerfile,
+                ..build
             },
-            overrides: std::collections::BTreeMap::new(),
+            env,
+            postgres,
+            run,
+            overrides,
         }
     }
 }

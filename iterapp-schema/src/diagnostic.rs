@@ -7,8 +7,7 @@ use serde::{Serialize, Serializer};
 
 /// One problem.
 ///
-/// Hints are data, so that every surface (terminal, web page, JSON, editor) shows them its own way;
-/// the edit that mends a problem for certain will stand beside them.
+/// Hints are data, so that every surface (terminal, web page, JSON, editor) shows them its own way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Diagnostic {
@@ -26,6 +25,51 @@ pub struct Diagnostic {
     pub hint: Option<String>,
     /// Another place that belongs to it, such as the first of two that are the same.
     pub related: Option<Related>,
+    /// The changes that mend it for certain, if there are any.
+    pub fix: Option<Fix>,
+}
+
+/// Changes of the file that a problem is in, which mend it: it is gone then, and no other comes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fix {
+    /// In the order of the file; they do not overlap.
+    pub edits: Vec<Edit>,
+}
+
+/// One change of a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Edit {
+    /// The bytes that go; none for an insertion.
+    pub span: Range<usize>,
+    /// What comes instead.
+    pub text: String,
+}
+
+impl Edit {
+    /// A change.
+    pub fn new(span: Range<usize>, text: impl Into<String>) -> Self {
+        Self {
+            span,
+            text: text.into(),
+        }
+    }
+}
+
+impl Fix {
+    /// The text with the changes made; `None` when they do not fit it.
+    #[must_use]
+    pub fn apply(&self, text: &str) -> Option<String> {
+        let mut mended = String::with_capacity(text.len());
+        let mut done = 0;
+        for Edit { span, text: new } in &self.edits {
+            mended.push_str(text.get(done..span.start)?);
+            mended.push_str(new);
+            text.get(span.clone())?;
+            done = span.end;
+        }
+        mended.push_str(text.get(done..)?);
+        Some(mended)
+    }
 }
 
 /// Another place that a problem is about.
@@ -50,6 +94,7 @@ impl Diagnostic {
             message: message.into(),
             hint: None,
             related: None,
+            fix: None,
         }
     }
 
@@ -107,7 +152,7 @@ impl fmt::Display for Severity {
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)+) => {
         /// The kinds of problems. A code keeps its number and its meaning for good; `E` stands for
-        /// errors, `W` for warnings.
+        /// errors, `W` for warnings, `N` for notes.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Code {
@@ -153,9 +198,12 @@ codes! {
     RootKeyInApplingFile = "E0203",
     /// A key of an appling, in a root file that lists applings and is none itself.
     ApplingKeyInRootFile = "E0204",
-    /// The platform knows what is asked for but cannot do it yet, and going on without would be
-    /// unsafe.
-    NotSafeToIgnore = "E0205",
+    /// A key that is the same in every environment, below `[override.<environment>]`.
+    CannotOverride = "E0206",
+    /// A key that stands in `[override]` itself.
+    OverrideOutsideSection = "E0207",
+    /// A section lacks a key without which it says nothing.
+    MissingKey = "E0208",
 
     /// A value of the wrong type.
     WrongType = "E0301",
@@ -165,6 +213,30 @@ codes! {
     BadUrlPath = "E0303",
     /// A text that is not an environment's name.
     BadEnvironment = "E0304",
+    /// A text that is not an amount of CPU or memory.
+    BadQuantity = "E0305",
+    /// A text that cannot be split into a command's arguments, or an empty command.
+    BadCommand = "E0306",
+    /// A text that is not one grapheme cluster.
+    BadEmoji = "E0307",
+    /// A text that is not a schedule of cron.
+    BadSchedule = "E0308",
+    /// A pattern of paths that matches nothing or is malformed.
+    BadGlob = "E0309",
+    /// A label that Kubernetes does not take.
+    BadLabel = "E0310",
+    /// A header that HTTP does not take.
+    BadHeader = "E0311",
+    /// A path that is not a file's inside the repository.
+    BadFilePath = "E0312",
+    /// A name that a build does not take, for an argument, a stage or a secret.
+    BadBuildName = "E0313",
+    /// A word that is none of those that are possible.
+    BadChoice = "E0314",
+    /// A name of a Postgres extension that cannot be one.
+    BadExtension = "E0315",
+    /// A name of a switch that cannot be one.
+    BadSwitchName = "E0316",
 
     /// `applings` lists nothing.
     NoApplings = "E0401",
@@ -201,8 +273,37 @@ codes! {
     /// A value that a variable cannot have.
     BadVariableValue = "E0605",
 
+    /// A worker with a key that says how it is asked over HTTP.
+    WorkerWithHttp = "E0701",
+    /// Both `replicas` and `[autoscale]`.
+    ReplicasAndAutoscale = "E0702",
+    /// `[autoscale]` with a `min` above its `max`.
+    MinAboveMax = "E0703",
+    /// More requested than the limit allows.
+    RequestAboveLimit = "E0704",
+    /// A cron job that does not say what it does, or says it twice.
+    CronJobAction = "E0705",
+    /// Two cron jobs of the same name.
+    CronJobTwice = "E0706",
+    /// A prefix of `[ingress] paths` that is listed twice.
+    PathTwice = "E0707",
+
+    /// A secret that cannot have been sealed by the platform's key, or names no Secret.
+    BadSecret = "E0801",
+    /// A secret in clear text where only a sealed one may stand.
+    OpenSecret = "E0802",
+
+    /// An older spelling of a key.
+    OlderSpelling = "N0201",
+    /// A switch under `[experimental]` that the platform does not know.
+    UnknownSwitch = "N0202",
+
     /// A key that is known and does nothing yet.
     NotInEffect = "W0201",
+    /// A key that does nothing beside the others.
+    NoEffect = "W0202",
+    /// A command with words that only a shell understands.
+    NoShell = "W0301",
     /// A variable is called like a key of the file's top.
     VariableLikeKey = "W0601",
 }
@@ -211,10 +312,10 @@ impl Code {
     /// How bad a problem of this kind is.
     #[must_use]
     pub fn severity(self) -> Severity {
-        if self.as_str().starts_with('E') {
-            Severity::Error
-        } else {
-            Severity::Warning
+        match self.as_str().as_bytes() {
+            [b'E', ..] => Severity::Error,
+            [b'W', ..] => Severity::Warning,
+            _ => Severity::Note,
         }
     }
 }

@@ -79,10 +79,16 @@ impl From<Environment> for String {
 pub struct UnknownEnvironment(String);
 
 impl UnknownEnvironment {
+    /// The environment that was probably meant.
+    #[must_use]
+    pub fn meant(&self) -> Option<Environment> {
+        suggest::environment(&self.0)
+    }
+
     /// What to do instead, in a sentence without a full stop.
     #[must_use]
     pub fn hint(&self) -> String {
-        match suggest::environment(&self.0) {
+        match self.meant() {
             Some(environment) => format!("did you mean `{environment}`?"),
             None => "the environments are `prod`, `test` and `snap0` to `snap9`".to_owned(),
         }

@@ -4,7 +4,8 @@ use std::ops::{Range, RangeInclusive};
 
 use toml::de::{DeInteger, DeValue};
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Edit, Fix, Related};
+use crate::format::At;
 use crate::parse::{MAX_PROBLEMS, Value, line_of};
 
 /// What is wrong with a text; the file it stands in adds the place.
@@ -12,6 +13,15 @@ pub struct Fault {
     pub code: Code,
     pub message: String,
     pub hint: Option<String>,
+    mend: Option<Mend>,
+}
+
+/// How a fault can be mended for certain.
+enum Mend {
+    /// By this instead of what it is about.
+    Replace(String),
+    /// By these changes of the file.
+    Edits(Vec<Edit>),
 }
 
 impl Fault {
@@ -20,12 +30,44 @@ impl Fault {
             code,
             message: message.into(),
             hint: None,
+            mend: None,
         }
+    }
+
+    /// The same, mended for certain by this TOML instead of what it is about.
+    pub fn replace(mut self, toml: impl Into<String>) -> Self {
+        self.mend = Some(Mend::Replace(toml.into()));
+        self
+    }
+
+    /// The same, mended for certain by this text instead of the value it is about.
+    pub fn replace_text(self, text: &str) -> Self {
+        self.replace(toml_string(text))
+    }
+
+    /// The same, mended for certain by changes of the file.
+    pub fn edits(mut self, edits: Vec<Edit>) -> Self {
+        self.mend = Some(Mend::Edits(edits));
+        self
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// As a problem of a place in a file.
+    fn at(self, path: &str, span: Range<usize>) -> Diagnostic {
+        let edits = match &self.mend {
+            Some(Mend::Replace(text)) => vec![Edit::new(span.clone(), text.clone())],
+            Some(Mend::Edits(edits)) => edits.clone(),
+            None => Vec::new(),
+        };
+        let fix = (!edits.is_empty()).then_some(Fix { edits });
+        Diagnostic {
+            fix,
+            ..self.in_file(path).at(span)
+        }
     }
 
     /// As a problem of this file as a whole.
@@ -86,14 +128,57 @@ impl<'t> File<'t> {
 
     /// Notes a problem.
     pub fn report(&mut self, span: Range<usize>, fault: Fault) {
-        if self.broken.iter().any(|line| line.contains(&span.start)) {
-            return;
+        let problem = fault.at(self.path, span);
+        self.add(problem);
+    }
+
+    /// Notes a problem that another place of the file belongs to.
+    pub fn report_with(
+        &mut self,
+        span: Range<usize>,
+        fault: Fault,
+        place: Option<Range<usize>>,
+        message: &str,
+    ) {
+        let mut problem = fault.at(self.path, span);
+        problem.related = place.map(|span| Related {
+            file: self.path.to_owned(),
+            span,
+            message: message.to_owned(),
+        });
+        self.add(problem);
+    }
+
+    /// Notes a problem, once.
+    pub fn add(&mut self, problem: Diagnostic) {
+        let start = problem.span.as_ref().map(|span| span.start);
+        let is_broken = |start| self.broken.iter().any(|line| line.contains(start));
+        // What is said of a value in two environments is said once.
+        if !start.as_ref().is_some_and(is_broken) && !self.problems.contains(&problem) {
+            self.problems.push(problem);
         }
-        self.problems.push(fault.in_file(self.path).at(span));
+    }
+
+    /// Whether there is a problem in a section already, so that what it lacks may not be lacking.
+    pub fn is_told_of<T>(&self, section: &At<T>) -> bool {
+        // A section that has a header is said to be where its header is; its keys come below.
+        let below = &self.text[section.span.end..];
+        let length = below.find("\n[").unwrap_or(below.len());
+        let place = section.key.start..section.span.end + length;
+        let within = |problem: &Diagnostic| {
+            let start = problem.span.as_ref().map(|span| span.start);
+            problem.is_error() && start.is_some_and(|start| place.contains(&start))
+        };
+        self.problems.iter().any(within)
     }
 
     /// The value that `check` makes of a text, or its fault at the text's place.
-    pub fn checked<T>(&mut self, value: &Value, text: &str, check: Check<T>) -> Option<T> {
+    pub fn checked<T>(
+        &mut self,
+        value: &Value,
+        text: &str,
+        check: impl FnOnce(&str) -> Result<T, Fault>,
+    ) -> Option<T> {
         check(text)
             .map_err(|fault| self.report(value.span(), fault))
             .ok()
@@ -103,26 +188,14 @@ impl<'t> File<'t> {
     pub fn string<'v>(&mut self, key: &str, value: &'v Value) -> Option<&'v str> {
         let text = value.get_ref().as_str();
         if text.is_none() {
-            self.wrong_type(key, "a string", value);
+            self.no_string(key, value, |_| true);
         }
         text
     }
 
-    /// A list of strings, with their places.
-    pub fn strings<'v>(
-        &mut self,
-        key: &str,
-        value: &'v Value,
-    ) -> Option<Vec<(&'v str, &'v Value<'v>)>> {
-        let Some(array) = value.get_ref().as_array() else {
-            self.wrong_type(key, "a list of strings", value);
-            return None;
-        };
-        let entries: Vec<_> = array
-            .iter()
-            .map(|entry| Some((self.string(key, entry)?, entry)))
-            .collect();
-        entries.into_iter().collect()
+    /// Says that a value is no string; quotes help where what they hold would be fine.
+    pub fn no_string(&mut self, key: &str, value: &Value, would_do: impl Fn(&str) -> bool) {
+        self.unless("a string", key, value, would_do);
     }
 
     /// An integer in a range.
@@ -143,20 +216,29 @@ impl<'t> File<'t> {
 
     /// Says that a value is of the wrong type, and how it would be of the right one.
     pub fn wrong_type(&mut self, key: &str, expected: &str, value: &Value) {
+        self.unless(expected, key, value, |_| true);
+    }
+
+    fn unless(
+        &mut self,
+        expected: &str,
+        key: &str,
+        value: &Value,
+        would_do: impl Fn(&str) -> bool,
+    ) {
         let found = describe(value.get_ref());
         let message = format!("`{key}`: expected {expected}, found {found}");
+        let written = self.text.get(value.span()).unwrap_or_default();
         let mut fault = Fault::new(Code::WrongType, message);
-        fault.hint = type_hint(
-            expected,
-            value.get_ref(),
-            self.text.get(value.span()).unwrap_or_default(),
-        );
+        let mended = of_type(expected, value.get_ref(), written);
+        if let Some((what, mended)) =
+            mended.filter(|(_, mended)| would_do(mended.trim_matches('"')))
+        {
+            fault = fault.hint(format!("{what}: `{mended}`")).replace(mended);
+        }
         self.report(value.span(), fault);
     }
 }
-
-/// Checks a text and makes something of it.
-pub type Check<T> = fn(&str) -> Result<T, Fault>;
 
 /// The integer, if it fits into TOML's 64 bits.
 pub fn decimal(integer: &DeInteger) -> Option<i64> {
@@ -177,27 +259,35 @@ pub fn describe(value: &DeValue) -> String {
     }
 }
 
-fn type_hint(expected: &str, found: &DeValue, written: &str) -> Option<String> {
+/// What to do with a value to make it one of the type, and the result.
+fn of_type(expected: &str, found: &DeValue, written: &str) -> Option<(&'static str, String)> {
     match found {
         DeValue::String(text) if expected.starts_with("an integer") => {
             let number: u32 = text.trim().parse().ok()?;
-            Some(format!("remove the quotes: `{number}`"))
+            Some(("remove the quotes", number.to_string()))
         }
-        DeValue::String(text) if expected.starts_with("a list") => {
-            Some(format!("put it in brackets: `[{text:?}]`"))
+        DeValue::String(text) if expected.starts_with("`true`") => {
+            let truth: bool = text.trim().to_lowercase().parse().ok()?;
+            Some(("remove the quotes", truth.to_string()))
+        }
+        DeValue::String(_) if expected.starts_with("a list") => {
+            Some(("put it in brackets", format!("[{written}]")))
         }
         DeValue::Array(array) if expected == "a string" => {
             let only = array.iter().next().filter(|_| array.len() == 1)?;
-            Some(format!(
-                "remove the brackets: `{:?}`",
-                only.get_ref().as_str()?
-            ))
+            let text = only.get_ref().as_str()?;
+            Some(("remove the brackets", toml_string(text)))
         }
-        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_)
-            if expected == "a string" =>
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Boolean(_)
+            if expected == "a string" && !written.is_empty() =>
         {
-            Some(format!("put it in quotes: `\"{written}\"`"))
+            Some(("put it in quotes", toml_string(written)))
         }
         _ => None,
     }
+}
+
+/// A text as TOML writes it.
+pub fn toml_string(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
 }

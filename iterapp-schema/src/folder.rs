@@ -2,11 +2,13 @@
 
 use crate::appling_file::ApplingFile;
 use crate::assemble::{FILE_NAME, Found, Reading, in_root};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Edit, Fix};
+use crate::file::toml_string;
+use crate::format::At;
+use crate::format::top::Role;
 use crate::names::ApplingName;
 use crate::root_file::Folder;
 use crate::source::Repository;
-use crate::structure::{self, Role};
 
 /// The smallest file that says something; an empty one is as good.
 const MINIMAL: &str = "port = 3000   # where your container answers HTTP";
@@ -26,7 +28,10 @@ pub fn root(
     contents: ApplingFile,
     app: ApplingName,
 ) -> Option<Found> {
-    let name = contents.name.as_ref().map_or(app, |(name, _)| name.clone());
+    let name = contents
+        .name
+        .as_ref()
+        .map_or(app, |name| name.value.clone());
     found(reading, String::new(), entry, contents, Some(name))
 }
 
@@ -37,14 +42,11 @@ pub fn listed(reading: &mut Reading, entry: Folder) -> Option<Found> {
     let contents = reading.read(
         &path,
         || missing_file(repository, &entry),
-        |table, file| {
-            structure::check(table, Role::Appling, file);
-            ApplingFile::read(table, file)
-        },
+        |table, file| ApplingFile::read(table, Role::Appling, file),
     )?;
     let last = entry.path.rsplit('/').next().unwrap_or(&entry.path);
     let name = match &contents.name {
-        Some((name, _)) => Some(name.clone()),
+        Some(name) => Some(name.value.clone()),
         None => ApplingName::parse(last)
             .map_err(|error| {
                 let message = format!("the appling is called like its folder, and {error}");
@@ -63,16 +65,30 @@ fn found(
     contents: ApplingFile,
     name: Option<ApplingName>,
 ) -> Option<Found> {
-    let dockerfile = join(&folder, "Dockerfile");
-    if !reading.repository.is_file(&dockerfile) {
-        reading.report(missing_dockerfile(
-            reading.repository,
-            &folder,
-            entry.as_ref(),
-        ));
-    }
+    let file = join(&folder, FILE_NAME);
+    let dockerfile = match &contents.dockerfile {
+        Some(named) => {
+            if !reading.repository.is_file(&named.value) {
+                reading.report(missing_named_dockerfile(
+                    reading.repository,
+                    &folder,
+                    &file,
+                    named,
+                ));
+            }
+            named.value.clone()
+        }
+        None => {
+            let dockerfile = join(&folder, "Dockerfile");
+            if !reading.repository.is_file(&dockerfile) {
+                let problem = missing_dockerfile(reading.repository, &folder, entry.as_ref());
+                reading.report(problem);
+            }
+            dockerfile
+        }
+    };
     Some(Found {
-        file: join(&folder, FILE_NAME),
+        file,
         entry,
         name: name?,
         folder,
@@ -128,10 +144,33 @@ fn missing_dockerfile(
         .hint(dockerfile_hint(repository, folder, &place))
 }
 
+/// `[build] dockerfile` names one that is not there.
+fn missing_named_dockerfile(
+    repository: &dyn Repository,
+    folder: &str,
+    file: &str,
+    named: &At<String>,
+) -> Diagnostic {
+    let message = format!("there is no `{}` in the commit", named.value);
+    let problem = Diagnostic::new(Code::DockerfileMissing, file, message).at(named.span.clone());
+    let below = join(folder, &named.value);
+    if folder.is_empty() || !repository.is_file(&below) {
+        return problem.hint("write the path from the repository's root, and commit the file");
+    }
+    let mut problem = problem.hint(format!(
+        "paths begin at the repository's root: write {below:?}"
+    ));
+    let edit = Edit::new(named.span.clone(), toml_string(&below));
+    problem.fix = Some(Fix { edits: vec![edit] });
+    problem
+}
+
 fn dockerfile_hint(repository: &dyn Repository, folder: &str, place: &str) -> String {
     let misnamed = MISNAMED.map(|name| join(folder, name));
     if let Some(other) = misnamed.iter().find(|path| repository.is_file(path)) {
-        return format!("there is `{other}`: rename it to `{place}`");
+        return format!(
+            "there is `{other}`: rename it to `{place}`, or name it: `[build]` with `dockerfile = {other:?}`"
+        );
     }
     if !folder.is_empty() && repository.is_file("Dockerfile") {
         return format!(

@@ -4,32 +4,36 @@ mod across;
 mod appling_file;
 mod assemble;
 mod diagnostic;
-mod env_section;
 mod env_value;
 mod environment;
 pub mod explain;
 mod file;
 mod folder;
+mod format;
 mod iterapp;
-mod keys;
+mod json_schema;
 mod names;
+mod older;
 mod parse;
+pub mod reference;
 pub mod render;
 mod root_file;
+mod run;
 mod source;
-mod structure;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod unknown;
 mod validate;
 
 pub use assemble::{Assembled, FILE_NAME, assemble};
-pub use diagnostic::{Code, Diagnostic, Related, Severity};
+pub use diagnostic::{Code, Diagnostic, Edit, Fix, Related, Severity};
 pub use env_value::{Env, EnvTable, EnvValue};
 pub use environment::{Environment, UnknownEnvironment};
 pub use iterapp::{
     Appling, Autoscale, Build, Concurrency, CronAction, CronJob, Http, Ingress, IngressPath,
     Isolation, Iterapp, Postgres, Resources, Run, Scale,
 };
+pub use json_schema::{json_schema, json_schema_text};
 pub use names::{AppName, ApplingName, MAX_APP_NAME, MAX_APPLING_NAME, NameError};
 pub use source::{Repository, Sources, line_column};

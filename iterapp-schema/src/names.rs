@@ -183,7 +183,7 @@ impl std::error::Error for NameError {}
 
 /// The text with `_` replaced by `-`, if that is a label that Kubernetes takes as a Service's name
 /// (RFC 1035: a letter comes first).
-fn dns_label(text: &str, max: usize) -> Result<String, NameError> {
+pub fn dns_label(text: &str, max: usize) -> Result<String, NameError> {
     let fail = |problem| Err(NameError::new(text, problem));
     let label = text.replace('_', "-");
     let allowed = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-';

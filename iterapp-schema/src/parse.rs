@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, Error};
+use toml::de::{DeString, DeTable, DeValue, Error};
 
 use crate::diagnostic::{Code, Diagnostic, Related};
 use crate::file::Fault;
@@ -20,6 +20,9 @@ pub type Table<'t> = DeTable<'t>;
 
 /// A value and its place.
 pub type Value<'t> = Spanned<DeValue<'t>>;
+
+/// A key and its place.
+pub type Key<'t> = Spanned<DeString<'t>>;
 
 /// The text of a file, without a byte order mark.
 pub fn text(bytes: Vec<u8>) -> Result<String, Fault> {

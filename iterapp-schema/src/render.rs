@@ -150,6 +150,7 @@ fn plain_line(diagnostic: &Diagnostic, sources: &Sources) -> String {
         message,
         hint,
         related: _,
+        fix: _,
     } = diagnostic;
     let place = match (span, sources.get(file)) {
         (Some(span), Some(text)) => {

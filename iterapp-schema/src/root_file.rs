@@ -5,8 +5,9 @@ use std::ops::Range;
 use crate::diagnostic::Code;
 use crate::environment::Environment;
 use crate::file::{Fault, File};
-use crate::parse::{Table, Value};
-use crate::validate;
+use crate::format::{At, RootKeys, top, values};
+use crate::older;
+use crate::parse::Table;
 
 /// The most applings that an app can have.
 const MAX_APPLINGS: usize = 100;
@@ -38,14 +39,27 @@ pub struct Folder {
 impl RootFile {
     /// Reads the root file's own keys.
     pub fn read(table: &Table, file: &mut File) -> Self {
-        let default_environment = table.get("default_environment");
+        let RootKeys {
+            applings,
+            default_environment,
+            auto_deploy_env,
+        } = top::root(table, file);
+        let default_environment = older::spelling(
+            "auto_deploy_env",
+            auto_deploy_env,
+            "default_environment",
+            default_environment,
+            file,
+        );
+        let applings = match (table.contains_key("applings"), applings) {
+            (false, _) => Applings::Root,
+            (true, None) => Applings::Unclear,
+            (true, Some(list)) => folders(list, file).map_or(Applings::Unclear, Applings::Listed),
+        };
         Self {
             default_environment: default_environment
-                .and_then(|value| environment(value, file))
-                .unwrap_or(Environment::Test),
-            applings: table.get("applings").map_or(Applings::Root, |value| {
-                folders(value, file).map_or(Applings::Unclear, Applings::Listed)
-            }),
+                .map_or(Environment::Test, |environment| environment.value),
+            applings,
         }
     }
 
@@ -58,24 +72,15 @@ impl RootFile {
     }
 }
 
-fn environment(value: &Value, file: &mut File) -> Option<Environment> {
-    let text = file.string("default_environment", value)?;
-    file.checked(value, text, |text| {
-        text.parse().map_err(|error: crate::UnknownEnvironment| {
-            Fault::new(Code::BadEnvironment, error.to_string()).hint(error.hint())
-        })
-    })
-}
-
-fn folders(value: &Value, file: &mut File) -> Option<Vec<Folder>> {
-    let entries = file.strings("applings", value)?;
-    if entries.is_empty() {
+fn folders(list: At<values::List<values::Folder>>, file: &mut File) -> Option<Vec<Folder>> {
+    let entries = list.value.0;
+    if file.text.get(list.span.clone()).is_some_and(is_empty_list) {
         let fault = Fault::new(
             Code::NoApplings,
             "`applings` lists nothing, so nothing would run",
         )
         .hint("list the applings' folders, or remove the key: the root is then the only appling");
-        file.report(value.span(), fault);
+        file.report(list.span, fault);
         return None;
     }
     if entries.len() > MAX_APPLINGS {
@@ -83,21 +88,19 @@ fn folders(value: &Value, file: &mut File) -> Option<Vec<Folder>> {
             "`applings` lists {}; an app can have {MAX_APPLINGS}",
             entries.len()
         );
-        file.report(value.span(), Fault::new(Code::TooManyApplings, message));
+        file.report(list.span, Fault::new(Code::TooManyApplings, message));
         return None;
     }
-    let folder = |(text, entry): (&str, &Value)| {
-        let path = file.checked(entry, text, validate::folder)?;
-        Some(Folder {
-            path,
-            span: entry.span(),
-        })
-    };
-    // The good ones are read on, so that their files' problems are told at once too.
-    Some(without_repetition(
-        entries.into_iter().filter_map(folder).collect(),
-        file,
-    ))
+    let folders = entries.into_iter().map(|entry| Folder {
+        path: entry.value.0,
+        span: entry.span,
+    });
+    Some(without_repetition(folders.collect(), file))
+}
+
+/// Entries that are no folders have been told of already, and are not in the list that was read.
+fn is_empty_list(written: &str) -> bool {
+    !written.contains(['"', '\''])
 }
 
 fn without_repetition(folders: Vec<Folder>, file: &mut File) -> Vec<Folder> {

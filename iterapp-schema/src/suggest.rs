@@ -62,18 +62,27 @@ const KEYS: &[(&str, &str)] = &[
     ),
     (
         "default_environment",
-        "environment default_env deploy_to deploy_env stage auto_deploy",
+        "default_env deploy_to deploy_env stage auto_deploy",
     ),
     ("name", "app app_name appling service_name title"),
     (
         "[env.common]",
         "environment_variables variables vars env_vars config secrets envs",
     ),
+    (
+        "[override.<environment>]",
+        "overrides environment environments environment_overrides profile profiles context",
+    ),
     ("[postgres]", "database db pg postgresql sql"),
     ("[cronjobs.<name>]", "cron crons cronjob schedule scheduled"),
     ("[requests]", "resources memory cpu mem"),
+    (
+        "[autoscale]",
+        "autoscaling autoscaler hpa min_replicas max_replicas scaling",
+    ),
     ("[postgres] extensions", "extensions"),
     ("[ingress] disable", "disable internal private public"),
+    ("[ingress] paths", "paths routes routing"),
     (
         "[build]",
         "dockerfile target args build_args context watch docker build_in_kubernetes",
@@ -84,13 +93,81 @@ const KEYS: &[(&str, &str)] = &[
         "www www_redirect redirect_www redirect",
     ),
     ("command", "cmd start entrypoint run start_command procfile"),
-    ("release_command", "release migrate migrations predeploy"),
+    (
+        "release_command",
+        "release migrate migrations predeploy pre_deploy pre_deploy_command",
+    ),
+    ("worker", "background headless"),
+    (
+        "grace_period",
+        "grace kill_timeout stop_timeout shutdown_timeout termination_grace_period stop_grace_period",
+    ),
+    ("node_selector", "nodeselector selector node nodes"),
     ("emoji", "icon symbol"),
 ];
 
+/// The same for the keys of a section: section, key, words.
+const SECTION_KEYS: &[(&str, &str, &str)] = &[
+    ("requests", "memory", "mem ram"),
+    ("requests", "cpu", "cpus cores vcpu"),
+    ("limits", "memory", "mem ram"),
+    ("limits", "cpu", "cpus cores vcpu"),
+    ("autoscale", "min", "min_replicas minimum least"),
+    ("autoscale", "max", "max_replicas maximum most"),
+    ("autoscale", "cpu", "target target_cpu cpu_percent percent"),
+    ("ingress", "disable", "disabled internal private"),
+    ("ingress", "paths", "path prefix prefixes routes"),
+    ("build", "dockerfile", "file docker_file"),
+    ("build", "target", "stage"),
+    ("build", "args", "build_args arguments arg"),
+    ("build", "watch", "watch_paths paths include"),
+    ("postgres", "extensions", "extension plugins"),
+    ("cronjobs", "schedule", "cron when interval every"),
+    ("cronjobs", "path", "url endpoint"),
+    ("cronjobs", "command", "cmd run"),
+    ("cronjobs", "headers", "header"),
+    ("cronjobs", "concurrency", "concurrency_policy overlap"),
+];
+
+/// The key of a section that was probably meant by an unknown one.
+pub fn key_of_section(
+    section: &str,
+    text: &str,
+    keys: &'static [&'static str],
+) -> Option<&'static str> {
+    let plain = plain(text);
+    let section = section.trim_start_matches("override.");
+    let section = section.split_once('.').map_or(section, |(first, rest)| {
+        // `[override.prod.requests]` is the section `requests`, `[cronjobs.tidy]` is `cronjobs`.
+        match first.parse::<Environment>() {
+            Ok(_) => rest.split('.').next().unwrap_or(rest),
+            Err(_) => first,
+        }
+    });
+    let exact = || keys.iter().copied().find(|key| self::plain(key) == plain);
+    let by_meaning = || {
+        let means = |(of, _, words): &&(&str, &str, &str)| {
+            *of == section && words.split(' ').any(|word| word == plain)
+        };
+        SECTION_KEYS.iter().find(means).map(|found| found.1)
+    };
+    exact()
+        .or_else(by_meaning)
+        .or_else(|| nearest(&plain, keys.iter().copied()))
+}
+
+/// Whether two names differ by small and capital letters and `-` alone.
+pub fn same_but_for_writing(text: &str, key: &str) -> bool {
+    plain(text) == plain(key)
+}
+
+fn plain(text: &str) -> String {
+    text.to_lowercase().replace(['-', ' ', '.'], "_")
+}
+
 /// The key that was probably meant by an unknown one, among those that could stand there.
 pub fn key(text: &str, candidates: &[&'static str]) -> Option<&'static str> {
-    let plain = text.to_lowercase().replace(['-', ' ', '.'], "_");
+    let plain = plain(text);
     let exact = || candidates.iter().copied().find(|key| *key == plain);
     let by_meaning = || {
         let means = |words: &str| words.split(' ').any(|word| word == plain);
@@ -120,11 +197,11 @@ pub fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys;
+    use crate::unknown::{is_key_of_top, keys_of_top};
 
     #[test]
     fn keys_are_found_by_letters_and_by_meaning() {
-        let names = keys::names();
+        let names = keys_of_top();
         for (text, meant) in [
             ("prot", Some("port")),
             ("readiness-path", Some("readiness_path")),
@@ -145,7 +222,7 @@ mod tests {
     #[test]
     fn words_for_keys_are_not_keys_themselves() {
         let words = KEYS.iter().flat_map(|(_, words)| words.split(' '));
-        let clash: Vec<_> = words.filter(|word| keys::find(word).is_some()).collect();
+        let clash: Vec<_> = words.filter(|word| is_key_of_top(word)).collect();
         assert!(clash.is_empty(), "{clash:?}");
     }
 
@@ -157,7 +234,7 @@ mod tests {
                 .split([']', '.'])
                 .next()
                 .unwrap_or_default();
-            assert!(keys::find(key).is_some(), "{meant}");
+            assert!(is_key_of_top(key), "{meant}");
         }
     }
 }

@@ -1,9 +1,19 @@
-//! Checks of single texts: a path of a URL, a domain, a folder, a variable's name.
+//! Checks of single texts: what each may be, and what was probably meant.
 
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::AppName;
 use crate::assemble::FILE_NAME;
 use crate::diagnostic::Code;
 use crate::file::Fault;
-use crate::names::quoted;
+use crate::names::{self, quoted};
+use crate::suggest;
+
+mod quantity;
+mod schedule;
+
+pub use quantity::{cpu, memory};
+pub use schedule::schedule;
 
 /// The longest path that is asked for.
 const MAX_PATH: usize = 1024;
@@ -28,11 +38,19 @@ pub fn url_path(text: &str) -> Result<String, Fault> {
     let foreign = |c: &char| !c.is_ascii_alphanumeric() && !PATH_CHARACTERS.contains(*c);
     if let Some((_, rest)) = text.split_once("://") {
         let path = rest.find('/').map_or("/", |slash| &rest[slash..]);
-        return Err(fault("it is a whole address").hint(format!("write {path:?}")));
+        return Err(fault("it is a whole address")
+            .hint(format!("write {path:?}"))
+            .replace_text(path));
     }
     if !text.starts_with('/') {
-        let hint = format!("write {:?}", format!("/{text}"));
-        return Err(fault("it must begin with `/`").hint(hint));
+        let fault = fault("it must begin with `/`");
+        let mended = format!("/{text}");
+        return Err(match url_path(&mended) {
+            Ok(_) => fault
+                .hint(format!("write {mended:?}"))
+                .replace_text(&mended),
+            Err(_) => fault,
+        });
     }
     if text.starts_with("//") {
         // Kubernetes takes what follows for a host, and asks for another path than was meant.
@@ -89,7 +107,7 @@ pub fn domain(text: &str) -> Result<String, Fault> {
     if host != lower {
         let fault = fault("it must be a host alone, without scheme, port, path and final dot");
         return Err(match domain(host) {
-            Ok(host) => fault.hint(format!("write {host:?}")),
+            Ok(host) => fault.hint(format!("write {host:?}")).replace_text(&host),
             Err(_) => fault,
         });
     }
@@ -157,12 +175,15 @@ pub fn folder(text: &str) -> Result<String, Fault> {
         .filter(|part| !matches!(*part, "" | "."))
         .collect();
     if text.contains('\\') {
-        let hint = format!("write {:?}", text.replace('\\', "/"));
-        return Err(fault("`\\` does not separate folders").hint(hint));
+        let mended = text.replace('\\', "/");
+        let fault = fault("`\\` does not separate folders").hint(format!("write {mended:?}"));
+        return Err(fault.replace_text(&mended));
     }
     if text.starts_with('/') {
-        let hint = format!("write {:?}", parts.join("/"));
-        return Err(fault("it must be relative to the repository's root").hint(hint));
+        let mended = parts.join("/");
+        let fault = fault("it must be relative to the repository's root");
+        let hint = format!("write {mended:?}");
+        return Err(fault.hint(hint).replace_text(&mended));
     }
     if parts.contains(&"..") {
         let hint = "write the path from the repository's root";
@@ -174,7 +195,8 @@ pub fn folder(text: &str) -> Result<String, Fault> {
         } else {
             folders.join("/")
         };
-        return Err(fault("it is a file").hint(format!("list its folder: {folder:?}")));
+        let hint = format!("list its folder: {folder:?}");
+        return Err(fault("it is a file").hint(hint).replace_text(&folder));
     }
     if text.chars().any(char::is_control) || text.len() > MAX_FOLDER {
         let why = format!("it has a control character, or more than {MAX_FOLDER} letters");
@@ -211,4 +233,387 @@ pub fn variable(name: &str) -> Result<(), Fault> {
 fn is_variable(name: &str) -> bool {
     let first = |c: char| c.is_ascii_alphabetic() || c == '_';
     name.starts_with(first) && name.chars().all(|c| first(c) || c.is_ascii_digit())
+}
+
+/// A file of the repository, without `./`.
+pub fn file(text: &str) -> Result<String, Fault> {
+    let fault = |why: &str| {
+        let message = format!("{} is no file of the repository: {why}", quoted(text));
+        Fault::new(Code::BadFilePath, message)
+    };
+    let parts: Vec<&str> = text
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "."))
+        .collect();
+    let mended = parts.join("/");
+    if text.contains('\\') {
+        return Err(fault("`\\` does not separate folders"));
+    }
+    if text.starts_with('/') {
+        let fault = fault("the path must be relative to the repository's root");
+        return Err(fault
+            .hint(format!("write {mended:?}"))
+            .replace_text(&mended));
+    }
+    if parts.contains(&"..") {
+        return Err(
+            fault("`..` could lead out of it").hint("write the path from the repository's root")
+        );
+    }
+    if parts.is_empty() || text.ends_with('/') {
+        return Err(fault("it names a folder"));
+    }
+    if text.chars().any(char::is_control) || text.len() > MAX_FOLDER {
+        let why = format!("it has a control character, or more than {MAX_FOLDER} letters");
+        return Err(fault(&why));
+    }
+    Ok(mended)
+}
+
+/// A pattern of paths from the repository's root, without `./`.
+pub fn glob(text: &str) -> Result<String, Fault> {
+    let fault = |why: &str| {
+        let message = format!("{} is no pattern of paths: {why}", quoted(text));
+        Fault::new(Code::BadGlob, message)
+    };
+    if text.is_empty() || text.len() > MAX_FOLDER || text.chars().any(char::is_control) {
+        return Err(fault("it is empty, too long, or has a control character"));
+    }
+    if let Some(rest) = text.strip_prefix('!') {
+        return Err(fault("patterns cannot be taken back by `!`")
+            .hint(format!("list what is watched, and leave {rest:?} out")));
+    }
+    let path = text.strip_prefix("./").unwrap_or(text);
+    if path.starts_with('/') {
+        let mended = path.trim_start_matches('/');
+        return Err(fault("paths begin at the repository's root, without `/`")
+            .hint(format!("write {mended:?}"))
+            .replace_text(mended));
+    }
+    if path.contains('\\') || path.split('/').any(|part| part == "..") {
+        return Err(fault("`\\` and `..` cannot stand in one"));
+    }
+    if let Some(folder) = path.strip_suffix('/') {
+        let mended = format!("{folder}/**");
+        return Err(fault("it names a folder, and only files change")
+            .hint(format!("write {mended:?}"))
+            .replace_text(&mended));
+    }
+    let built = globset::GlobBuilder::new(path)
+        .literal_separator(true)
+        .build();
+    built.map_err(|error| fault(&error.kind().to_string()))?;
+    Ok(path.to_owned())
+}
+
+/// One grapheme cluster, as people see it.
+pub fn emoji(text: &str) -> Result<String, Fault> {
+    let seen = text.graphemes(true).take(2).count();
+    let blank = text.chars().all(|c| c.is_whitespace() || c.is_control());
+    if seen == 1 && !blank && text.len() <= 64 {
+        return Ok(text.to_owned());
+    }
+    let message = format!("{} is not one emoji", quoted(text));
+    let first = text
+        .graphemes(true)
+        .find(|one| !one.trim().is_empty() && !one.is_ascii());
+    let fault = Fault::new(Code::BadEmoji, message);
+    Err(match first {
+        Some(first) => fault.hint(format!("choose one: {first:?}")),
+        None => fault.hint("write the emoji itself, not its name"),
+    })
+}
+
+/// The words of a command, split as a POSIX shell splits them.
+pub fn command(text: &str) -> Result<Vec<String>, Fault> {
+    let fault = |why: &str| {
+        Fault::new(
+            Code::BadCommand,
+            format!("{} is no command: {why}", quoted(text)),
+        )
+    };
+    if text.contains('\0') {
+        return Err(fault("it has a NUL character"));
+    }
+    match shlex::split(text) {
+        None => Err(
+            fault("a quote is not closed, or a `\\` is the last character")
+                .hint("or write the arguments as a list: [\"node\", \"server.js\"]"),
+        ),
+        Some(words) if words.is_empty() => {
+            Err(fault("it is empty").hint("remove the key: the image's own command runs then"))
+        }
+        Some(words) => Ok(words),
+    }
+}
+
+/// A word that only a shell would understand, if there is one.
+pub fn shell_word(words: &[String]) -> Option<&str> {
+    let is_operator = |word: &str| {
+        ["&&", "||", "|", ";", "&", ">", ">>", "<", "2>&1"].contains(&word)
+            || word.ends_with(';')
+            || word.starts_with('$')
+    };
+    let is_shell = |word: &String| {
+        ["sh", "bash", "ash"].contains(&word.rsplit('/').next().unwrap_or_default())
+    };
+    if words.first().is_some_and(is_shell) {
+        return None;
+    }
+    words
+        .iter()
+        .map(String::as_str)
+        .find(|word| is_operator(word))
+}
+
+/// That no shell reads a command.
+pub fn no_shell(key: &str, text: &str, word: &str) -> Fault {
+    let message = format!(
+        "no shell reads `{key}`, so {} is an argument like any other",
+        quoted(word)
+    );
+    Fault::new(Code::NoShell, message).hint(format!(
+        "for a shell, write `{key} = [\"sh\", \"-c\", {text:?}]`"
+    ))
+}
+
+/// An argument of a command.
+pub fn argument(text: &str) -> Result<String, Fault> {
+    if text.contains('\0') {
+        let message = "an argument has a NUL character, which none can hold";
+        return Err(Fault::new(Code::BadCommand, message));
+    }
+    Ok(text.to_owned())
+}
+
+/// One of several words.
+pub fn choice(key: &str, text: &str, words: &[&str]) -> Fault {
+    let listed: Vec<_> = words.iter().map(|word| format!("{word:?}")).collect();
+    let message = format!("`{key}`: {} is none of {}", quoted(text), listed.join(", "));
+    let fault = Fault::new(Code::BadChoice, message);
+    match suggest::nearest(&text.to_lowercase(), words.iter().copied()) {
+        Some(meant) if meant == text.to_lowercase() => {
+            fault.hint(format!("write {meant:?}")).replace_text(meant)
+        }
+        Some(meant) => fault.hint(format!("did you mean {meant:?}?")),
+        None => fault,
+    }
+}
+
+/// The one way of isolation.
+pub fn isolate_appling(text: &str) -> Result<(), Fault> {
+    match text {
+        "namespace" => Ok(()),
+        _ => Err(choice("isolate-appling", text, &["namespace"])
+            .hint("write \"namespace\", or remove the key: then nothing is isolated")),
+    }
+}
+
+/// Names of apps, separated by commas or blanks.
+pub fn app_names(text: &str) -> Result<Vec<AppName>, Fault> {
+    let words = text
+        .split([',', ' '])
+        .map(str::trim)
+        .filter(|word| !word.is_empty());
+    let names = words.map(|word| {
+        AppName::parse(word).map_err(|error| {
+            Fault::new(Code::BadName, error.to_string())
+                .hint("list apps of this platform, separated by commas")
+        })
+    });
+    names.collect()
+}
+
+/// The name of a cron job, which becomes part of a Kubernetes name.
+pub fn cronjob_name(text: &str) -> Result<String, Fault> {
+    names::dns_label(text, names::MAX_APPLING_NAME)
+        .map_err(|error| Fault::new(Code::BadName, error.to_string()).hint(error.hint()))
+}
+
+/// The name of a header (RFC 9110, section 5.1).
+pub fn header_name(text: &str) -> Result<String, Fault> {
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if !text.is_empty() && text.len() <= 256 && text.chars().all(token) {
+        return Ok(text.to_owned());
+    }
+    let message = format!("{} is no name of a header", quoted(text));
+    Err(Fault::new(Code::BadHeader, message).hint("it has letters, digits and `-`, and no `:`"))
+}
+
+/// The value of a header (RFC 9110, section 5.5).
+pub fn header_value(text: &str) -> Result<String, Fault> {
+    if text.chars().any(|c| c.is_control() && c != '\t') {
+        let message = "a header's value must be one line without control characters";
+        return Err(Fault::new(Code::BadHeader, message));
+    }
+    Ok(text.to_owned())
+}
+
+/// The name of a build argument that an author may set.
+pub fn argument_name(text: &str) -> Result<String, Fault> {
+    if !is_variable(text) {
+        let message = format!("{} is no name of a build argument", quoted(text));
+        let hint = "it has letters, digits and `_`, and no digit first";
+        return Err(Fault::new(Code::BadBuildName, message).hint(hint));
+    }
+    if text.starts_with("HOPS_") {
+        let message =
+            format!("`{text}` is reserved: the platform sets all that begin with `HOPS_`");
+        return Err(Fault::new(Code::ReservedVariable, message).hint("choose another name"));
+    }
+    Ok(text.to_owned())
+}
+
+/// The id of a build secret, which may look like a file's name.
+pub fn build_secret_name(text: &str) -> Result<String, Fault> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let dots = text.chars().all(|c| c == '.');
+    if !dots && text.len() <= MAX_HOST && text.chars().all(allowed) {
+        return Ok(text.to_owned());
+    }
+    let message = format!("{} is no id of a build secret", quoted(text));
+    Err(Fault::new(Code::BadBuildName, message).hint("it has letters, digits, `.`, `_` and `-`"))
+}
+
+/// The name of a stage in a Dockerfile.
+pub fn stage(text: &str) -> Result<String, Fault> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let first = text
+        .chars()
+        .next()
+        .is_some_and(|c| c.is_ascii_alphanumeric());
+    if first && text.len() <= 128 && text.chars().all(allowed) {
+        return Ok(text.to_owned());
+    }
+    let message = format!("{} is no name of a stage", quoted(text));
+    Err(Fault::new(Code::BadBuildName, message)
+        .hint("it is the name after `AS` in a line `FROM … AS name`, or the stage's number"))
+}
+
+/// The key of a label, which may have a prefix (Kubernetes: "Labels and Selectors").
+pub fn label_key(text: &str) -> Result<String, Fault> {
+    let (prefix, name) = text
+        .split_once('/')
+        .map_or((None, text), |(p, n)| (Some(p), n));
+    let good_prefix = prefix.is_none_or(|prefix| {
+        prefix.len() <= MAX_HOST
+            && prefix == prefix.to_lowercase()
+            && prefix.split('.').all(is_label)
+    });
+    if good_prefix && !name.is_empty() && is_label_value(name) {
+        return Ok(text.to_owned());
+    }
+    let message = format!("{} is no key of a label", quoted(text));
+    Err(Fault::new(Code::BadLabel, message)
+        .hint("it looks like `disktype` or `kubernetes.io/hostname`"))
+}
+
+/// The value of a label.
+pub fn label_value(text: &str) -> Result<String, Fault> {
+    if is_label_value(text) {
+        return Ok(text.to_owned());
+    }
+    let message = format!("{} is no value of a label", quoted(text));
+    let hint =
+        "it has at most 63 letters, digits, `.`, `_` and `-`, with a letter or digit at both ends";
+    Err(Fault::new(Code::BadLabel, message).hint(hint))
+}
+
+fn is_label_value(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let end = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
+    text.len() <= 63
+        && text.chars().all(inner)
+        && end(text.chars().next())
+        && end(text.chars().last())
+}
+
+/// The name of a Postgres extension.
+pub fn extension(text: &str) -> Result<String, Fault> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
+    let first = text.chars().next().is_some_and(|c| c.is_ascii_lowercase());
+    if first && text.len() <= 63 && text.chars().all(allowed) {
+        return Ok(text.to_owned());
+    }
+    let message = format!("{} is no name of a Postgres extension", quoted(text));
+    let fault = Fault::new(Code::BadExtension, message);
+    Err(match text.to_lowercase() {
+        lower if lower != text && extension(&lower).is_ok() => {
+            fault.hint(format!("write {lower:?}")).replace_text(&lower)
+        }
+        _ => fault.hint("they look like \"uuid-ossp\" and \"pg_trgm\""),
+    })
+}
+
+/// The prefix of a URL's path, without a `/` at its end.
+pub fn prefix(text: &str) -> Result<String, Fault> {
+    let path = url_path(text)?;
+    if let Some(c) = path.chars().find(|c| "?*".contains(*c)) {
+        let message = format!(
+            "{} is no prefix of paths: {c:?} cannot stand in one",
+            quoted(text)
+        );
+        let fault = Fault::new(Code::BadUrlPath, message);
+        let plain = text.trim_end_matches('*').trim_end_matches('/');
+        return Err(match url_path(plain) {
+            Ok(plain) if !plain.contains(['?', '*']) => fault
+                .hint(format!(
+                    "write {plain:?}: all that lies below is meant anyway"
+                ))
+                .replace_text(&plain),
+            _ => fault,
+        });
+    }
+    Ok(match path.trim_end_matches('/') {
+        "" => "/".to_owned(),
+        prefix => prefix.to_owned(),
+    })
+}
+
+/// What `hops seal` prints: URL-safe base64 without padding (RFC 4648, section 5).
+pub fn sealed(text: &str) -> Result<String, Fault> {
+    let fault = |why: &str| Fault::new(Code::BadSecret, format!("this is no sealed value: {why}"));
+    let foreign = |c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if text.is_empty() {
+        return Err(fault("it is empty"));
+    }
+    if text.contains(foreign) {
+        return Err(fault("it has characters that are not of URL-safe base64")
+            .hint("copy the whole value as it was printed, without `=` at the end"));
+    }
+    if text.len() % 4 == 1 {
+        return Err(fault("its end is cut off").hint("copy the whole value as it was printed"));
+    }
+    Ok(text.to_owned())
+}
+
+/// The name of a Kubernetes Secret: a DNS subdomain.
+pub fn secret_name(text: &str) -> Result<String, Fault> {
+    let good =
+        text == text.to_lowercase() && text.len() <= MAX_HOST && text.split('.').all(is_label);
+    if good {
+        return Ok(text.to_owned());
+    }
+    let message = format!("{} is no name of a Secret", quoted(text));
+    Err(Fault::new(Code::BadSecret, message).hint("it has small letters, digits, `-` and `.`"))
+}
+
+/// A key in a Kubernetes Secret.
+pub fn secret_key(text: &str) -> Result<String, Fault> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if !text.is_empty() && text.len() <= MAX_HOST && text.chars().all(allowed) {
+        return Ok(text.to_owned());
+    }
+    let message = format!("{} is no key of a Secret", quoted(text));
+    Err(Fault::new(Code::BadSecret, message).hint("it has letters, digits, `.`, `_` and `-`"))
+}
+
+/// The name of a switch under `[experimental]`.
+pub fn switch_name(text: &str) -> Result<String, Fault> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if !text.is_empty() && text.len() <= 63 && text.chars().all(allowed) {
+        return Ok(text.to_owned());
+    }
+    let message = format!("{} is no name of a switch", quoted(text));
+    Err(Fault::new(Code::BadSwitchName, message).hint("it has letters, digits, `.`, `_` and `-`"))
 }

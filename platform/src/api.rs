@@ -216,7 +216,7 @@ pub struct RunningAppling {
     pub commit: String,
     /// Number of the release that brought it.
     pub release: i64,
-    /// Wanted number of pods.
+    /// Wanted number of pods; the autoscaler's choice where there is one, as far as it is known.
     pub replicas: u32,
     /// Pods that are ready; `None` when Kubernetes did not answer.
     pub ready: Option<u32>,

@@ -11,12 +11,18 @@ use anyhow::{Context, bail};
 use builder_client::{Daemon, Tls};
 use clap::Args;
 use ipnet::IpNet;
+use iterapp_schema::Resources;
 use secrecy::SecretString;
 use url::Url;
 
 use crate::{
     registry::RegistryAuth,
-    rollout::cluster::{RegistryCredentials, Settings},
+    rollout::{
+        cluster::{
+            CALLER_IMAGE, Defaults, IngressFlavour, IngressSource, RegistryCredentials, Settings,
+        },
+        desired::amount,
+    },
     sealed::SealingKey,
 };
 
@@ -66,6 +72,27 @@ pub struct Config {
     /// Class of the Ingress objects.
     #[arg(long, env = "HOPS_INGRESS_CLASS", default_value = "nginx")]
     pub ingress_class: String,
+    /// What serves that class: `ingress-nginx`, or `traefik` (3.6, with its providers
+    /// kubernetesIngressNGINX and kubernetesCRD).
+    #[arg(
+        long,
+        env = "HOPS_INGRESS_FLAVOUR",
+        value_enum,
+        default_value = "ingress-nginx"
+    )]
+    pub ingress_flavour: IngressFlavour,
+    /// Namespaces, or networks in CIDR notation, by commas, from which the ingress controller's
+    /// requests come: isolated applings let them in.
+    #[arg(
+        long,
+        env = "HOPS_INGRESS_FROM",
+        value_delimiter = ',',
+        default_value = "ingress-nginx"
+    )]
+    pub ingress_from: Vec<IngressSource>,
+    /// Image with `curl`, which makes the requests of cron jobs.
+    #[arg(long, env = "HOPS_CALLER_IMAGE", default_value = CALLER_IMAGE)]
+    pub caller_image: String,
     /// Private networks in which a forge may be, in CIDR notation, by commas. Every other
     /// loopback, link-local or private address is refused as a repository's address.
     #[arg(long, env = "HOPS_FORGE_ALLOW_PRIVATE", value_delimiter = ',')]
@@ -79,6 +106,19 @@ pub struct Config {
     /// Seconds until a candidate that does not become ready is taken back.
     #[arg(long, env = "HOPS_ROLLOUT_DEADLINE", default_value = "180", value_parser = seconds)]
     pub rollout_deadline: Duration,
+    /// CPU that an appling requests when its `iterapp.toml` names none, in Kubernetes' notation
+    /// (`100m`). Without one, only autoscaled applings request any.
+    #[arg(long, env = "HOPS_DEFAULT_CPU_REQUEST", value_parser = quantity)]
+    pub default_cpu_request: Option<String>,
+    /// Memory that an appling requests when its `iterapp.toml` names none (`128Mi`).
+    #[arg(long, env = "HOPS_DEFAULT_MEMORY_REQUEST", value_parser = quantity)]
+    pub default_memory_request: Option<String>,
+    /// CPU that an appling may use at most when its `iterapp.toml` names no limit.
+    #[arg(long, env = "HOPS_DEFAULT_CPU_LIMIT", value_parser = quantity)]
+    pub default_cpu_limit: Option<String>,
+    /// Memory that an appling may use at most when its `iterapp.toml` names no limit.
+    #[arg(long, env = "HOPS_DEFAULT_MEMORY_LIMIT", value_parser = quantity)]
+    pub default_memory_limit: Option<String>,
     /// Largest pack that a `git push` may send, in bytes.
     #[arg(long, env = "HOPS_MAX_PACK_BYTES", default_value_t = 1 << 30)]
     pub max_pack_bytes: u64,
@@ -88,6 +128,13 @@ fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<u64>() {
         Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
         _ => Err("a number of seconds from 1 to 86400 is wanted".to_owned()),
+    }
+}
+
+fn quantity(text: &str) -> Result<String, String> {
+    match amount(text) {
+        Some(amount) if amount > 0.0 => Ok(text.to_owned()),
+        _ => Err("a quantity in Kubernetes' notation is wanted: 100m, 0.5, 128Mi".to_owned()),
     }
 }
 
@@ -141,7 +188,20 @@ impl Config {
             });
         Settings {
             ingress_class: self.ingress_class.clone(),
+            ingress_flavour: self.ingress_flavour,
+            ingress_sources: self.ingress_from.clone(),
+            caller_image: self.caller_image.clone(),
             pull_secret: login,
+            defaults: Defaults {
+                requests: Resources {
+                    cpu: self.default_cpu_request.clone(),
+                    memory: self.default_memory_request.clone(),
+                },
+                limits: Resources {
+                    cpu: self.default_cpu_limit.clone(),
+                    memory: self.default_memory_limit.clone(),
+                },
+            },
             ..Settings::new(self.instance.clone())
         }
     }

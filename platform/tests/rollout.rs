@@ -12,14 +12,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use iterapp_schema::{AppName, Environment, Http, Run, Scale};
+use iterapp_schema::{AppName, Autoscale, Environment, Http, Run, Scale};
 use platform::release::spec::{ApplingSpec, Version, WantedEnvironment};
 use platform::rollout::apply::{ApplyError, Fence, LeaseLost, apply};
 use platform::rollout::cluster::{Cluster, Settings};
@@ -79,6 +79,7 @@ impl World {
             app: format!("t{tag}").parse().unwrap(),
             environment: Environment::Test,
             versions: Vec::new(),
+            good: Vec::new(),
         };
         let cluster = Cluster::connect(settings).await.unwrap();
         Self { cluster, wanted }
@@ -313,6 +314,108 @@ fn in_mode(mode: &str) -> Version {
     let mut version = version("web", mode);
     version.spec.env.insert("MODE".to_owned(), mode.to_owned());
     version
+}
+
+fn worker(mode: &str) -> Version {
+    let mut worker = in_mode(mode);
+    worker.spec.run.http = None;
+    worker.spec.service_names.clear();
+    worker
+}
+
+fn autoscaled(min: u32, max: u32) -> Scale {
+    let cpu = Autoscale::DEFAULT_CPU;
+    Scale::Auto(Autoscale { min, max, cpu })
+}
+
+/// Every number of pods that the Deployment `web` was to have, one after the other.
+struct Numbers {
+    kubectl: Child,
+    output: tempfile::NamedTempFile,
+}
+
+impl Numbers {
+    /// Watches from now on; the namespace must be there.
+    async fn watch(world: &World) -> Self {
+        world.apply().await;
+        let output = tempfile::NamedTempFile::new().unwrap();
+        let kubectl = kubectl_command(&["-n", &world.namespace()])
+            .args(["get", "deployments", "--watch-only", "-o"])
+            .arg("jsonpath={.metadata.name} {.spec.replicas}{\"\\n\"}")
+            .stdout(Stdio::from(output.reopen().unwrap()))
+            .spawn()
+            .unwrap();
+        let numbers = Self { kubectl, output };
+        // It watches once it sees what is done here.
+        let mark = [
+            "create",
+            "deployment",
+            "mark",
+            "--image=busybox",
+            "--replicas=0",
+        ];
+        world.kubectl(&mark);
+        eventually("kubectl watches", || {
+            world.kubectl(&["annotate", "deployment", "mark", "--overwrite", &now()]);
+            numbers.text().contains("mark 0")
+        })
+        .await;
+        numbers
+    }
+
+    fn text(&self) -> String {
+        std::fs::read_to_string(self.output.path()).unwrap()
+    }
+
+    /// Those so far, equal neighbours as one.
+    fn so_far(&self) -> Vec<u32> {
+        let text = self.text();
+        let numbers = text.lines().filter_map(|line| line.strip_prefix("web "));
+        let mut numbers: Vec<u32> = numbers.map(|number| number.parse().unwrap()).collect();
+        numbers.dedup();
+        numbers
+    }
+
+    async fn must_be(&self, expected: &[u32]) {
+        eventually("the last number is seen", || {
+            self.so_far().last() == expected.last()
+        })
+        .await;
+        assert_eq!(self.so_far(), expected, "{}", self.text());
+    }
+}
+
+impl Drop for Numbers {
+    fn drop(&mut self) {
+        let _ = self.kubectl.kill();
+        let _ = self.kubectl.wait();
+    }
+}
+
+/// An annotation with another value each time.
+fn now() -> String {
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap();
+    format!("now={}", now.as_nanos())
+}
+
+/// Who manages the Deployment's number of pods.
+fn managers_of_replicas(world: &World) -> BTreeSet<String> {
+    let deployment: Value = serde_json::from_str(&world.kubectl(&[
+        "get",
+        "deployment",
+        "web",
+        "--show-managed-fields",
+        "-o",
+        "json",
+    ]))
+    .unwrap();
+    let entries = deployment["metadata"]["managedFields"].as_array().unwrap();
+    let named = entries
+        .iter()
+        .filter(|entry| entry["fieldsV1"]["f:spec"]["f:replicas"].is_object());
+    named
+        .map(|entry| entry["manager"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// Waits for something that the cluster does by itself.
@@ -682,4 +785,138 @@ async fn lines_of_all_pods_can_be_read_and_followed() {
         .unwrap();
     let lines: Vec<String> = lines.map(|line| line.text).collect().await;
     assert_eq!(lines, ["starting as ", "starting as "]);
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: deploy/local/run"]
+async fn an_autoscaler_takes_over_and_hands_back_without_a_wrong_number() {
+    let mut world = World::new().await;
+    let numbers = Numbers::watch(&world).await;
+    let mut web = version("web", "one");
+    web.spec.run.requests.cpu = Some("50m".to_owned());
+    web.spec.run.scale = Scale::Fixed(3);
+    world.wanted.versions = vec![web.clone()];
+    world.succeed().await;
+    assert_eq!(managers_of_replicas(&world), ["hops".to_owned()].into());
+
+    web.spec.run.scale = autoscaled(3, 6);
+    world.wanted.versions = vec![web.clone()];
+    for _ in 0..3 {
+        world.succeed().await;
+    }
+    assert_eq!(
+        managers_of_replicas(&world),
+        ["hops-replicas".to_owned()].into()
+    );
+    let spec = &world.get("hpa/web")["spec"];
+    assert_eq!(
+        (&spec["minReplicas"], &spec["maxReplicas"]),
+        (&3.into(), &6.into())
+    );
+    let counts = pods::wanted_counts(&world.cluster, world.app(), Environment::Test).await;
+    assert_eq!(
+        counts.unwrap(),
+        BTreeMap::from([("web".parse().unwrap(), 3)])
+    );
+    let pods_before = world.names("pods");
+
+    web.spec.run.scale = Scale::Fixed(2);
+    world.wanted.versions = vec![web];
+    world.succeed().await;
+    assert!(world.names("hpa").is_empty());
+    assert!(managers_of_replicas(&world).contains("hops"));
+    numbers.must_be(&[3, 2]).await;
+    eventually("one pod less, and no other", || {
+        let pods = world.names("pods");
+        pods.len() == 2 && pods.is_subset(&pods_before)
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: deploy/local/run"]
+async fn a_new_autoscaled_appling_starts_with_its_least_number_of_pods() {
+    let mut world = World::new().await;
+    let numbers = Numbers::watch(&world).await;
+    let mut web = version("web", "one");
+    web.spec.run.scale = autoscaled(3, 6);
+    world.wanted.versions = vec![web.clone()];
+    world.succeed().await;
+    numbers.must_be(&[3]).await;
+
+    let version = || {
+        let deployment = world.get("deployment/web");
+        deployment["metadata"]["resourceVersion"].clone()
+    };
+    let before = version();
+    world.apply().await;
+    world.apply().await;
+    assert_eq!(version(), before, "applying again changes nothing");
+
+    // An autoscaler does nothing for a Deployment that somebody scaled to nothing.
+    world.kubectl(&["scale", "deployment", "web", "--replicas=0"]);
+    world.succeed().await;
+    numbers.must_be(&[3, 0, 3]).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: deploy/local/run"]
+async fn what_an_autoscaler_chooses_is_kept() {
+    let mut world = World::new().await;
+    let numbers = Numbers::watch(&world).await;
+    let mut web = version("web", "one");
+    // Pods that are not ready tell the real autoscaler nothing, so that it leaves them to this test.
+    http(&mut web).readiness_path = "/missing".to_owned();
+    web.spec.run.scale = Scale::Fixed(1);
+    world.wanted.versions = vec![web.clone()];
+    world.apply().await;
+    web.spec.run.scale = autoscaled(2, 6);
+    world.wanted.versions = vec![web.clone()];
+    world.apply().await;
+
+    // As an autoscaler does it, through the subresource; and as somebody by hand.
+    world.kubectl(&["scale", "deployment", "web", "--replicas=4"]);
+    world.apply().await;
+    let by_hand = r#"{"spec":{"replicas":5}}"#;
+    world.kubectl(&["patch", "deployment", "web", "-p", by_hand]);
+    world.apply().await;
+    world.apply().await;
+    assert!(!managers_of_replicas(&world).contains("hops"));
+
+    let standings = world.pass(Duration::ZERO, Duration::from_secs(60)).await;
+    assert!(
+        format!("{standings:?}").contains("0 of 5 pods ready"),
+        "as many are wanted as it chose: {standings:?}"
+    );
+    web.spec.run.scale = autoscaled(2, 3);
+    world.wanted.versions = vec![web];
+    world.apply().await;
+    numbers.must_be(&[1, 2, 4, 5, 3]).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: deploy/local/run"]
+async fn a_worker_has_no_names_and_is_live_when_it_runs() {
+    let mut world = World::new().await;
+    world.wanted.versions = vec![worker("deaf")];
+    let started = Instant::now();
+    world.succeed().await;
+    assert!(
+        started.elapsed() >= Duration::from_secs(5),
+        "it must have run for a while"
+    );
+    assert!(world.names("services").is_empty());
+    let spec = &world.get("deployment/web")["spec"]["template"]["spec"]["containers"][0];
+    for nothing in ["ports", "readinessProbe", "startupProbe", "lifecycle"] {
+        assert!(spec[nothing].is_null(), "{nothing}: {spec}");
+    }
+
+    world.wanted.versions = vec![worker("crash")];
+    let reason = world.fail(60).await;
+    assert_eq!(reason.summary, "the app exited with code 3");
+    assert_eq!(reason.details, ["starting as crash", "no database"]);
+
+    world.wanted.versions = vec![worker("ends")];
+    let reason = world.fail(20).await;
+    assert!(reason.summary.contains("code 0"), "{reason}");
 }

@@ -113,7 +113,13 @@ fn resource(kind: &str) -> (&'static str, &'static str) {
         "node" => ("/api/v1", "nodes"),
         "deployment" => ("/apis/apps/v1", "deployments"),
         "replicaset" => ("/apis/apps/v1", "replicasets"),
+        "horizontalpodautoscaler" => ("/apis/autoscaling/v2", "horizontalpodautoscalers"),
         "ingress" | "ingresse" | "ingre" => ("/apis/networking.k8s.io/v1", "ingresses"),
+        "networkpolicie" | "networkpolicy" => ("/apis/networking.k8s.io/v1", "networkpolicies"),
+        "cronjob" => ("/apis/batch/v1", "cronjobs"),
+        "job" => ("/apis/batch/v1", "jobs"),
+        "ingressroute" => ("/apis/traefik.io/v1alpha1", "ingressroutes"),
+        "middleware" => ("/apis/traefik.io/v1alpha1", "middlewares"),
         "endpointslice" => ("/apis/discovery.k8s.io/v1", "endpointslices"),
         other => panic!("the harness does not know the kind {other}; add it here"),
     }

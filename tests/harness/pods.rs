@@ -75,6 +75,16 @@ impl Pod {
             .unwrap_or(&Value::Null)
     }
 
+    /// The author's container, as it was asked for.
+    pub fn spec(&self) -> &Value {
+        &self.0["spec"]["containers"][0]
+    }
+
+    /// The node that it was given to; nothing while there is none for it.
+    pub fn node(&self) -> Option<&str> {
+        self.0["spec"]["nodeName"].as_str()
+    }
+
     /// Whether its container runs.
     pub fn is_running(&self) -> bool {
         self.container()["state"]["running"].is_object()
@@ -99,7 +109,7 @@ impl Pod {
     /// `GET` at its own address: it answers also when it is not ready.
     pub async fn get(&self, path: &str) -> Answer {
         let address = self.0["status"]["podIP"].as_str().unwrap_or_default();
-        let port = &self.0["spec"]["containers"][0]["ports"][0]["containerPort"];
+        let port = &self.spec()["ports"][0]["containerPort"];
         get_url(&format!("http://{address}:{port}{path}")).await
     }
 

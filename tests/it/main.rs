@@ -6,12 +6,16 @@
 mod builds;
 mod cli;
 mod crashes;
+mod cronjobs;
 mod diff;
 mod first;
 mod healing;
+mod ingress;
 mod intake;
+mod isolation;
 mod journeys;
 mod plan;
 mod releases;
 mod rollout;
+mod run;
 mod traffic;

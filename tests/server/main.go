@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -24,6 +25,14 @@ var health atomic.Int64
 
 func main() {
 	log.SetFlags(log.Ldate | log.Ltime | log.Lmicroseconds | log.LUTC)
+	if len(os.Args) > 1 && os.Args[1] == "work" {
+		go work()
+		waitForTheEnd(&http.Server{})
+	}
+	if len(os.Args) == 3 && os.Args[1] == "ask" {
+		ask(os.Args[2])
+		return
+	}
 	switch start := os.Getenv("START"); {
 	case start == "crash":
 		log.Print("cannot find the configuration")
@@ -49,15 +58,62 @@ func main() {
 	waitForTheEnd(server)
 }
 
-// waitForTheEnd does on SIGTERM what ON_SIGTERM says: exit at once (the default), drain, or ignore.
+// work is what the server does instead of serving when it is a worker.
+func work() {
+	for number := 1; ; number++ {
+		log.Printf("working on %d", number)
+		time.Sleep(time.Second)
+	}
+}
+
+// ask makes one request and ends, as a command on a schedule does. The header shows its environment.
+func ask(url string) {
+	request, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	request.Header.Set("X-Greeting", os.Getenv("GREETING"))
+	client := http.Client{Timeout: 10 * time.Second}
+	answer, err := client.Do(request)
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer.Body.Close()
+	log.Printf("answered %d", answer.StatusCode)
+}
+
+// collected is what /collect was asked with so far.
+var (
+	collecting sync.Mutex
+	collected  = []map[string]any{}
+)
+
+func collect(_ http.ResponseWriter, r *http.Request) {
+	collecting.Lock()
+	defer collecting.Unlock()
+	collected = append(collected, map[string]any{"method": r.Method, "path": r.URL.Path, "headers": r.Header})
+}
+
+func answerCollected(w http.ResponseWriter, _ *http.Request) {
+	collecting.Lock()
+	defer collecting.Unlock()
+	writeJSON(w, collected)
+}
+
+// waitForTheEnd does on SIGTERM what ON_SIGTERM says: exit at once (the default), drain, ignore, or
+// linger for so many seconds.
 func waitForTheEnd(server *http.Server) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM)
 	for range signals {
 		log.Print("SIGTERM")
-		switch os.Getenv("ON_SIGTERM") {
-		case "ignore":
-		case "drain":
+		switch end := os.Getenv("ON_SIGTERM"); {
+		case end == "ignore":
+		case strings.HasPrefix(end, "linger="):
+			time.Sleep(time.Duration(number(strings.TrimPrefix(end, "linger="))) * time.Second)
+			log.Print("ended by itself")
+			os.Exit(0)
+		case end == "drain":
 			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 			_ = server.Shutdown(ctx)
 			cancel()
@@ -82,18 +138,25 @@ func handlers() http.Handler {
 		go func() { time.Sleep(50 * time.Millisecond); os.Exit(code) }()
 	})
 	mux.HandleFunc("/env", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, environment()) })
+	mux.HandleFunc("/arguments", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, os.Args[1:]) })
+	mux.HandleFunc("/control/burn", burn)
 	mux.HandleFunc("/file", answerFile)
 	mux.HandleFunc("/fetch", fetch)
+	mux.HandleFunc("/collect/", collect)
+	mux.HandleFunc("/collected", answerCollected)
+	mux.HandleFunc("/broken", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "out of order", http.StatusInternalServerError)
+	})
 	mux.HandleFunc("/sleep", func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(time.Duration(number(r.URL.Query().Get("ms"))) * time.Millisecond)
 		fmt.Fprintln(w, "slept")
 	})
 	mux.HandleFunc("/request", func(w http.ResponseWriter, r *http.Request) {
-		writeJSON(w, map[string]any{"host": r.Host, "tls": r.TLS != nil, "proto": r.Proto, "headers": r.Header, "path": r.URL.Path})
+		writeJSON(w, map[string]any{"host": r.Host, "tls": r.TLS != nil, "proto": r.Proto, "headers": r.Header, "path": r.URL.Path, "query": r.URL.RawQuery})
 	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		host, _ := os.Hostname()
-		writeJSON(w, map[string]any{"app": os.Getenv("HOPS_APP"), "appling": os.Getenv("HOPS_APPLING"), "env": os.Getenv("HOPS_ENV"), "sha": os.Getenv("HOPS_GIT_SHA"), "pod": host, "message": message()})
+		writeJSON(w, map[string]any{"app": os.Getenv("HOPS_APP"), "appling": os.Getenv("HOPS_APPLING"), "env": os.Getenv("HOPS_ENV"), "sha": os.Getenv("HOPS_GIT_SHA"), "pod": host, "message": message(), "path": r.URL.Path})
 	})
 	return mux
 }
@@ -111,6 +174,19 @@ func answerHealth(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", "/alive")
 	}
 	w.WriteHeader(status)
+}
+
+// burn uses so many percent of a processor for so many seconds, and answers at once.
+func burn(_ http.ResponseWriter, r *http.Request) {
+	percent, seconds := number(r.URL.Query().Get("percent")), number(r.URL.Query().Get("seconds"))
+	end := time.Now().Add(time.Duration(seconds) * time.Second)
+	go func() {
+		for time.Now().Before(end) {
+			for busy := time.Now().Add(time.Duration(percent) * time.Millisecond); time.Now().Before(busy); {
+			}
+			time.Sleep(time.Duration(100-percent) * time.Millisecond)
+		}
+	}()
 }
 
 // message is the file that tests change from commit to commit.

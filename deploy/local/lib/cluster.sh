@@ -9,11 +9,29 @@ kube() {
 
 make_cluster_objects() {
   local files=(-f "$REPO/deploy/rbac.yaml")
-  [ -n "${HOPS_KUBECONFIG:-}" ] || files+=(-f "$LOCAL/etc/manifests/cluster.yaml")
+  if [ -z "${HOPS_KUBECONFIG:-}" ]; then
+    render "$LOCAL/etc/manifests/cluster.yaml" | sed "s|@CA@|$(base64 -w0 "$STATE/pki/ca.crt")|g" |
+      write_if_changed "$STATE/etc/cluster.yaml"
+    files+=(-f "$STATE/etc/cluster.yaml" -f "$(traefik_kinds)")
+  fi
   # The apiserver makes its own default roles in the first seconds of its life.
   until_true 30 kube apply --server-side --field-manager=hops-local --force-conflicts "${files[@]}" \
     || { kube apply --server-side --field-manager=hops-local --force-conflicts "${files[@]}" || true
       die "the cluster did not take deploy/rbac.yaml"; }
+}
+
+# The file with Traefik's own kinds of objects, as the module has them that Traefik is built from.
+traefik_kinds() {
+  local module=github.com/traefik/traefik/v3 version file
+  version=$(awk -v module="$module" '$1 == module {print $2} $2 == module {print $3}' "$LOCAL/parts/traefik/go.mod")
+  file=$CACHE/traefik-$version-kinds.yaml
+  if [ ! -s "$file" ]; then
+    (cd "$LOCAL/parts/traefik" && export GOFLAGS=-mod=readonly && go mod download "$module" &&
+      cat "$(go list -m -f '{{.Dir}}' "$module")/docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml") >"$file.new" \
+      || die "Traefik's kinds of objects could not be read from its module $version"
+    mv "$file.new" "$file"
+  fi
+  printf '%s' "$file"
 }
 
 # The platform gets the rights of its service account, not ours. The token is in a file of

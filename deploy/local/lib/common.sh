@@ -21,6 +21,7 @@ NODE=hops-local                      # the node's name in Kubernetes
 NODE_IP=10.240.0.1
 NODE_NET=10.240.0.0/24
 POD_NET=10.244.0.0/22
+POD_GATEWAY=10.244.0.1               # as pods see the machine, and so its ingress
 SERVICE_NET=10.96.0.0/16
 CGROUP=hops-local                    # every process and pod of ours is below this cgroup
 
@@ -28,6 +29,7 @@ API_URL=https://$NODE_IP:6443
 ETCD_PORT=12379
 POSTGRES_PORT=54329
 INGRESS_PORT=8081
+METRICS_PORT=4443
 PLATFORM_LISTEN=127.0.0.1:8080
 HOPS_URL_LOCAL=http://$PLATFORM_LISTEN
 BUILDKIT_SOCKET=$RUN/buildkitd.sock
@@ -50,14 +52,20 @@ if [ -n "${HOPS_KUBECONFIG:-}" ]; then
   REGISTRY_INSECURE=${HOPS_REGISTRY_INSECURE:-false}
   INGRESS_URL=${HOPS_INGRESS_URL:-http://localhost:$INGRESS_PORT}
   DOMAIN=${HOPS_DOMAIN:-localhost}
+  INGRESS_FLAVOUR=${HOPS_INGRESS_FLAVOUR:-ingress-nginx}
+  INGRESS_FROM=${HOPS_INGRESS_FROM:-ingress-nginx}
+  CALLER_IMAGE=${HOPS_CALLER_IMAGE:-docker.io/curlimages/curl:8.20.0}
   PARTS=(postgres buildkitd platform)
 else
   REGISTRY=$NODE_IP:5000
   REGISTRY_INSECURE=true
   INGRESS_URL=http://localhost:$INGRESS_PORT
   DOMAIN=localhost
+  INGRESS_FLAVOUR=traefik
+  INGRESS_FROM=$POD_GATEWAY/32
+  CALLER_IMAGE=$REGISTRY/hops/curl:1
   PARTS=(etcd postgres registry containerd buildkitd kube-apiserver kube-controller-manager
-    kube-scheduler kubelet kube-proxy coredns traefik platform)
+    kube-scheduler kubelet kube-proxy coredns metrics-server traefik platform)
 fi
 
 # --- talking -------------------------------------------------------------------------
@@ -121,8 +129,11 @@ render() {
     -e "s|@POD_NET@|$POD_NET|g" -e "s|@SERVICE_NET@|$SERVICE_NET|g" -e "s|@POD_BRIDGE@|$POD_BRIDGE|g" \
     -e "s|@CGROUP@|$CGROUP|g" -e "s|@ETCD_PORT@|$ETCD_PORT|g" -e "s|@API_URL@|$API_URL|g" \
     -e "s|@POSTGRES_PORT@|$POSTGRES_PORT|g" -e "s|@INGRESS_PORT@|$INGRESS_PORT|g" \
+    -e "s|@METRICS_PORT@|$METRICS_PORT|g" \
     -e "s|@REGISTRY@|$REGISTRY|g" -e "s|@REGISTRY_INSECURE@|$REGISTRY_INSECURE|g" \
     -e "s|@INGRESS_URL@|$INGRESS_URL|g" -e "s|@DOMAIN@|$DOMAIN|g" \
+    -e "s|@INGRESS_FLAVOUR@|$INGRESS_FLAVOUR|g" -e "s|@INGRESS_FROM@|$INGRESS_FROM|g" \
+    -e "s|@CALLER_IMAGE@|$CALLER_IMAGE|g" \
     -e "s|@BUILDKIT_SOCKET@|$BUILDKIT_SOCKET|g" -e "s|@CONTAINERD_SOCKET@|$CONTAINERD_SOCKET|g" \
     -e "s|@PLATFORM_LISTEN@|$PLATFORM_LISTEN|g" -e "s|@PG_BIN@|${PG_BIN:-}|g" "$1"
 }

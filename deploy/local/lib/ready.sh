@@ -18,10 +18,16 @@ ready_kube-scheduler() { http -k https://127.0.0.1:10259/healthz; }
 ready_kubelet() { http http://127.0.0.1:10248/healthz; }
 ready_kube-proxy() { http http://127.0.0.1:10256/healthz; }
 # Not parts: what `run` puts into the cluster for them. Traefik, for one, decides once and for
-# all, as it starts, whether it may read IngressClasses.
+# all, as it starts, whether it may read IngressClasses; metrics-server ends when it may not read
+# by whom it may be asked.
 ready_rights-of-coredns() { api_as coredns "/apis/discovery.k8s.io/v1/endpointslices?limit=1"; }
-ready_rights-of-traefik() { api_as traefik /apis/networking.k8s.io/v1/ingressclasses/nginx; }
+ready_rights-of-metrics-server() { api_as metrics-server /api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication; }
+ready_rights-of-traefik() {
+  api_as traefik /apis/networking.k8s.io/v1/ingressclasses/nginx && api_as traefik '/apis/traefik.io/v1alpha1/ingressroutes?limit=1'
+}
 api_as() { http --cacert "$STATE/pki/ca.crt" --cert "$STATE/pki/$1.crt" --key "$STATE/pki/$1.key" "$API_URL$2"; }
 ready_coredns() { http "http://127.0.0.1:10054/health"; }
+# Alive: it can tell what pods use once it has asked twice.
+ready_metrics-server() { http --cacert "$STATE/pki/ca.crt" "https://$NODE_IP:$METRICS_PORT/livez"; }
 ready_traefik() { http "http://127.0.0.1:8082/ping"; }
 ready_platform() { http "$HOPS_URL_LOCAL/healthz"; }

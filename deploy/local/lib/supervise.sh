@@ -84,7 +84,7 @@ digest_of() {
     case $1 in
       platform) same_file "$BIN/hops-platform"; cat "$STATE/token" "$STATE/key" "$STATE/postgres.password"; cat "$LOCAL/lib/platform" ;;
       buildkitd | coredns | traefik) readlink "$BIN/$1" ;;
-      kube* ) readlink "$BIN/$1"; cat "$STATE/pki/generation" ;;
+      kube* | metrics-server) readlink "$BIN/$1"; cat "$STATE/pki/generation" ;;
     esac
     if [ "$1" = coredns ]; then cat "$STATE/etc/resolv.conf"; fi
   } | sha256sum | cut -c1-16

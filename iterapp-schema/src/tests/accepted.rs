@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{appling, good, one, shop, told};
-use crate::{ApplingName, Code, Environment};
+use crate::{ApplingName, Code, Environment, Scale};
 
 #[test]
 fn an_empty_file_is_an_appling_with_every_default() {
@@ -144,15 +144,16 @@ fn services_have_the_documented_name_and_the_plain_one() {
 }
 
 #[test]
-fn keys_of_later_are_known_and_stop_nothing() {
+fn what_public_files_hold_stops_nothing() {
     let assembled = one(r#"
-        emoji = "👩‍💻"
+        emoji = "👩🏽‍🚀"
         from_to_www_redirect = true
         auto_deploy_env = "prod"
         health = "/up"
         domain = "a.example.com"
         [requests]
         memory = "98Mi"
+        cpu = "24m"
         [postgres]
         [build]
         build_in_kubernetes = true
@@ -160,24 +161,141 @@ fn keys_of_later_are_known_and_stop_nothing() {
         "settings.xml" = { encrypted = "abc" }
         [build_secrets.my-secret]
         encrypted = "abc"
+        [env.prod]
+        [env.common]
+        PORT = 5000
+        KEY = { secret = "firebase", key = "private_key" }
         [ingress]
         disable = false
         [experimental]
         whisper-runner = "true"
+        isolate-appling = "namespace"
+        isolate-allow-apps = "a100"
         [cronjobs.tidy]
         schedule = "0 3 * * *"
         path = "/api/tidy"
         [cronjobs.tidy.headers]
         Authorization = "x"
         "#);
-    assert!(
-        assembled
-            .diagnostics
-            .iter()
-            .all(|problem| problem.code == Code::NotInEffect)
+    let codes: Vec<_> = assembled
+        .diagnostics
+        .iter()
+        .map(|problem| problem.code)
+        .collect();
+    let told = [Code::OlderSpelling, Code::UnknownSwitch, Code::NotInEffect];
+    assert!(codes.iter().all(|code| told.contains(code)), "{codes:?}");
+    insta::assert_json_snapshot!(good(assembled));
+}
+
+#[test]
+fn an_override_is_laid_over_key_by_key() {
+    let appling = appling(
+        "replicas = 3
+        grace_period = 5
+        [requests]
+        cpu = '100m'
+        memory = '1Gi'
+        [cronjobs.tidy]
+        schedule = '@daily'
+        path = '/tidy'
+        [override.prod.requests]
+        cpu = 2
+        [override.prod.autoscale]
+        max = 9
+        [override.snap0]
+        replicas = 1
+        cronjobs.tidy.schedule = '@hourly'
+        cronjobs.other = { schedule = '@weekly', command = 'x' }
+        ",
     );
-    assert_eq!(assembled.diagnostics.len(), 12);
-    assert!(assembled.iterapp.is_some());
+    let prod = appling.run_in(Environment::Prod);
+    assert_eq!(prod.requests.cpu.as_deref(), Some("2"));
+    assert_eq!(prod.requests.memory.as_deref(), Some("1Gi"));
+    assert_eq!(prod.grace_period, 5);
+    let Scale::Auto(scale) = &prod.scale else {
+        panic!("{:?}", prod.scale)
+    };
+    assert_eq!((scale.min, scale.max, scale.cpu), (2, 9, 80));
+    let snap = appling.run_in(Environment::Snap(0));
+    assert_eq!(snap.scale, Scale::Fixed(1));
+    assert_eq!(snap.cronjobs["tidy"].schedule, "@hourly");
+    assert_eq!(snap.cronjobs.len(), 2);
+    let test = appling.run_in(Environment::Test);
+    assert_eq!(test.scale, Scale::Fixed(3));
+    assert_eq!(test.cronjobs["tidy"].schedule, "@daily");
+}
+
+#[test]
+fn a_worker_has_no_http_and_a_disabled_ingress_no_hosts() {
+    assert_eq!(appling("worker = true").run.http, None);
+    let inside = appling("[ingress]\ndisable = true").run.http.unwrap();
+    assert_eq!(inside.ingress, None);
+    assert_eq!(inside.port, 3000);
+}
+
+#[test]
+fn commands_are_split_like_a_shell_does() {
+    let command = |text: &str| appling(&format!("command = {text}")).run.command.unwrap();
+    assert_eq!(
+        command(r#""node 'my server.js' --a=b""#),
+        ["node", "my server.js", "--a=b"]
+    );
+    assert_eq!(command(r#"["sh", "-c", "a && b"]"#), ["sh", "-c", "a && b"]);
+    assert_eq!(command(r#""sh -c 'a && b'""#), ["sh", "-c", "a && b"]);
+}
+
+#[test]
+fn one_domain_leads_to_two_applings_by_path() {
+    let files = [
+        ("iterapp.toml", "applings = ['web', 'api']"),
+        (
+            "web/iterapp.toml",
+            "domains = ['a.no']\n[ingress]\npaths = ['/']",
+        ),
+        ("web/Dockerfile", ""),
+        (
+            "api/iterapp.toml",
+            "domains = ['a.no']\n[ingress]\npaths = ['/api/', { prefix = '/v2', rewrite = '/' }]",
+        ),
+        ("api/Dockerfile", ""),
+    ];
+    let iterapp = good(shop(&files));
+    let http = iterapp.applings[1].run.http.as_ref().unwrap();
+    let paths = &http.ingress.as_ref().unwrap().paths;
+    let told: Vec<_> = paths
+        .iter()
+        .map(|path| (&*path.prefix, path.rewrite.as_deref()))
+        .collect();
+    assert_eq!(told, [("/api", None), ("/v2", Some("/"))]);
+}
+
+#[test]
+fn a_dockerfile_may_lie_anywhere() {
+    let iterapp = good(shop(&[
+        (
+            "iterapp.toml",
+            "[build]\ndockerfile = './docker/web'\ntarget = 'prod'\nwatch = ['src/**']\n[build.args]\nA = 1",
+        ),
+        ("docker/web", ""),
+    ]));
+    let build = &iterapp.applings[0].build;
+    assert_eq!(build.dockerfile, "docker/web");
+    assert_eq!(build.args["A"], "1");
+    assert_eq!(build.watch, ["src/**"]);
+}
+
+#[test]
+fn a_database_beside_a_list_is_everybodys() {
+    let iterapp = good(shop(&[
+        ("iterapp.toml", "applings = ['.', 'api']\n[postgres]"),
+        ("Dockerfile", ""),
+        ("api/iterapp.toml", "[postgres]\nextensions = ['uuid-ossp']"),
+        ("api/Dockerfile", ""),
+    ]));
+    assert!(iterapp.postgres.is_some());
+    assert_eq!(iterapp.applings[0].postgres, None);
+    let own = iterapp.applings[1].postgres.as_ref().unwrap();
+    assert_eq!(own.extensions, ["uuid-ossp"]);
 }
 
 #[test]

@@ -85,6 +85,67 @@ fn almost_toml() -> impl Strategy<Value = String> {
         .prop_map(|pieces| pieces.concat())
 }
 
+/// Files whose keys exist, with values that may fit them.
+pub fn keys_and_values() -> impl Strategy<Value = String> {
+    let keys: Vec<String> = crate::reference::sections()
+        .iter()
+        .filter(|section| !section.name.starts_with("override"))
+        .flat_map(|section| {
+            let header = section.name.replace("<name>", "tidy");
+            section
+                .keys
+                .iter()
+                .filter(|key| !key.is_section)
+                .map(move |key| match header.as_str() {
+                    "" => key.name.clone(),
+                    header => format!("{header}.{}", key.name),
+                })
+        })
+        .collect();
+    let values = [
+        "0",
+        "1",
+        "80",
+        "101",
+        "70000",
+        "true",
+        "false",
+        "'/'",
+        "'/up'",
+        "'up'",
+        "'a.example.com'",
+        "['a.example.com']",
+        "'prod'",
+        "'web'",
+        "['web']",
+        "['.']",
+        "'250m'",
+        "'98Mi'",
+        "'128m'",
+        "'@daily'",
+        "'0 3 * * *'",
+        "'forbid'",
+        "['/api']",
+        "[{ prefix = '/a', rewrite = '/' }]",
+        "'namespace'",
+        "'shop, search'",
+        "'\u{1f9ea}'",
+        "{ A = 1 }",
+        "{ a = 'b' }",
+        "['src/**']",
+        "'docker/web'",
+        "[]",
+        "1.5",
+        "'node server.js'",
+    ];
+    let line = (
+        prop::sample::select(keys),
+        prop::sample::select(values.to_vec()),
+    )
+        .prop_map(|(key, value)| format!("{key} = {value}\n"));
+    prop::collection::vec(line, 0..6).prop_map(|lines| lines.concat())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{one, shop};
-use crate::{Assembled, Code, render};
+use crate::{Assembled, Code, FILE_NAME, render};
 
 /// A code, and what its files lead to.
-type Case = (Code, Assembled);
+pub type Case = (Code, Assembled);
 
 fn web(root: &str, web: &str) -> Assembled {
     shop(&[
@@ -36,7 +36,7 @@ fn bytes(root: &[u8]) -> Assembled {
     crate::assemble(&"shop".parse().unwrap(), &repository)
 }
 
-fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     [
         files(),
         keys(),
@@ -44,6 +44,7 @@ fn cases() -> Vec<Case> {
         applings(),
         domains(),
         variables(),
+        running(),
     ]
     .into_iter()
     .flatten()
@@ -136,24 +137,211 @@ fn keys() -> Vec<Case> {
             Code::ApplingKeyInRootFile,
             web("applings = [\"web\"]\nport = 80\n", ""),
         ),
+        (Code::UnknownKey, one("prot = 1\n")),
+        (Code::UnknownKey, one("Readiness-Path = \"/up\"\n")),
+        (Code::UnknownKey, one("zebra = 1\n")),
+        (Code::UnknownKey, one("REDIS_URL = \"x\"\n")),
+        (Code::UnknownKey, one("[prod]\nreplicas = 1\n")),
+        (Code::UnknownKey, one("[environment]\nA = 1\n")),
+        (Code::UnknownKey, one("[server]\nport = 80\n")),
+        (Code::UnknownKey, one("[requests]\nmem = \"98Mi\"\n")),
         (
-            Code::NotSafeToIgnore,
-            one("[env.prod]\nTOKEN = { encrypted = \"abc\" }\n"),
+            Code::UnknownKey,
+            one("[autoscale]\nmax-replicas = 2\nmax = 2\n"),
         ),
         (
-            Code::NotSafeToIgnore,
-            one("[env.prod]\nTOKEN = { secret = \"a\", key = \"b\" }\n"),
+            Code::UnknownKey,
+            one("[override.prod.ingress]\ndisabled = true\n"),
         ),
-        (Code::NotSafeToIgnore, one("[ingress]\ndisable = true\n")),
+        (Code::CannotOverride, one("[override.prod]\nname = \"x\"\n")),
+        (Code::CannotOverride, one("[override.prod.env]\nA = 1\n")),
         (
-            Code::NotSafeToIgnore,
-            one("[experimental]\nisolate-appling = \"namespace\"\n"),
+            Code::CannotOverride,
+            one("[override.prod.build]\ntarget = \"x\"\n"),
         ),
-        (Code::NotInEffect, one("emoji = \"🧪\"\n")),
-        (Code::NotInEffect, one("health = \"/up\"\n")),
+        (
+            Code::OverrideOutsideSection,
+            one("[override]\nreplicas = 1\n"),
+        ),
+        (Code::MissingKey, one("[autoscale]\nmin = 1\n")),
+        (Code::MissingKey, one("[cronjobs.tidy]\npath = \"/tidy\"\n")),
+        (
+            Code::MissingKey,
+            one("[env.prod]\nTOKEN = { secret = \"a\" }\n"),
+        ),
+        (
+            Code::MissingKey,
+            one("[ingress]\npaths = [{ rewrite = \"/\" }]\n"),
+        ),
+        (Code::OlderSpelling, one("health = \"/up\"\n")),
+        (Code::OlderSpelling, one("domain = \"a.example.com\"\n")),
+        (Code::OlderSpelling, one("auto_deploy_env=\"prod\"\n")),
+        (
+            Code::OlderSpelling,
+            one("[build]\nbuild_in_kubernetes = true\n"),
+        ),
+        (
+            Code::UnknownSwitch,
+            one("[experimental]\nwhisper-runner = \"true\"\n"),
+        ),
         (
             Code::NotInEffect,
             one("[postgres]\nextensions = [\"uuid-ossp\"]\n"),
+        ),
+        (
+            Code::NotInEffect,
+            one(
+                "[env.prod]\nTOKEN = { encrypted = \"abc\" }\nKEY = { secret = \"a\", key = \"b\" }\n",
+            ),
+        ),
+        (
+            Code::NotInEffect,
+            one("[build_secrets]\n\"settings.xml\" = { encrypted = \"abc\" }\n"),
+        ),
+        (Code::NoEffect, one("from_to_www_redirect = true\n")),
+        (
+            Code::NoEffect,
+            one("domains = [\"a.example.com\"]\n[ingress]\ndisable = true\n"),
+        ),
+        (
+            Code::NoEffect,
+            one("[override.test]\ndomains = [\"a.example.com\"]\n"),
+        ),
+        (
+            Code::NoEffect,
+            one("[experimental]\nisolate-allow-apps = \"shop\"\n"),
+        ),
+        (
+            Code::NoEffect,
+            one(
+                "[cronjobs.tidy]\nschedule = \"@daily\"\ncommand = \"tidy\"\nheaders = { A = \"b\" }\n",
+            ),
+        ),
+    ]
+}
+
+fn running() -> Vec<Case> {
+    let cron = |keys: &str| one(&format!("[cronjobs.tidy]\n{keys}\n"));
+    vec![
+        (Code::BadQuantity, one("[requests]\nmemory = \"128m\"\n")),
+        (Code::BadQuantity, one("[limits]\nmemory = \"1GB\"\n")),
+        (Code::BadQuantity, one("[requests]\ncpu = \"2 cores\"\n")),
+        (Code::BadQuantity, one("[requests]\ncpu = 0\n")),
+        (Code::BadCommand, one("command = \"node 'server.js\"\n")),
+        (Code::BadCommand, one("command = \"\"\n")),
+        (Code::BadCommand, one("release_command = []\n")),
+        (Code::NoShell, one("command = \"migrate && serve\"\n")),
+        (Code::BadEmoji, one("emoji = \"rocket\"\n")),
+        (Code::BadEmoji, one("emoji = \"🧪🚀\"\n")),
+        (
+            Code::BadSchedule,
+            cron("schedule = \"0 0 3 * * *\"\npath = \"/\""),
+        ),
+        (
+            Code::BadSchedule,
+            cron("schedule = \"0 3 * * 7\"\npath = \"/\""),
+        ),
+        (
+            Code::BadSchedule,
+            cron("schedule = \"@every 5m\"\npath = \"/\""),
+        ),
+        (
+            Code::BadSchedule,
+            cron("schedule = \"0 0 30 2 *\"\npath = \"/\""),
+        ),
+        (Code::BadGlob, one("[build]\nwatch = [\"/web/**\"]\n")),
+        (Code::BadGlob, one("[build]\nwatch = [\"web/\"]\n")),
+        (Code::BadGlob, one("[build]\nwatch = [\"a[\"]\n")),
+        (Code::BadGlob, one("[build]\nwatch = [\"!a\"]\n")),
+        (
+            Code::BadLabel,
+            one("[node_selector]\ndisktype = \"-ssd\"\n\"a/b/c\" = \"x\"\n"),
+        ),
+        (
+            Code::BadHeader,
+            cron("schedule = \"@daily\"\npath = \"/\"\nheaders = { \"A:\" = \"b\", C = \"d\\n\" }"),
+        ),
+        (
+            Code::BadFilePath,
+            one("[build]\ndockerfile = \"../Dockerfile\"\n"),
+        ),
+        (
+            Code::BadFilePath,
+            one("[build]\ndockerfile = \"/Dockerfile\"\n"),
+        ),
+        (
+            Code::BadBuildName,
+            one(
+                "[build]\ntarget = \"a b\"\n[build.args]\nmy-arg = 1\n[build_secrets]\n\"a b\" = { encrypted = \"abc\" }\n",
+            ),
+        ),
+        (
+            Code::BadChoice,
+            cron("schedule = \"@daily\"\npath = \"/\"\nconcurrency = \"Forbid\""),
+        ),
+        (
+            Code::BadChoice,
+            one("[experimental]\nisolate-appling = \"true\"\n"),
+        ),
+        (
+            Code::BadExtension,
+            one("[postgres]\nextensions = [\"UUID-OSSP\", \"a b\"]\n"),
+        ),
+        (
+            Code::BadSwitchName,
+            one("[experimental]\n\"a b\" = \"x\"\n"),
+        ),
+        (
+            Code::WorkerWithHttp,
+            one("worker = true\nport = 80\nreadiness_path = \"/up\"\n"),
+        ),
+        (
+            Code::WorkerWithHttp,
+            one("liveness_path = \"/\"\n[ingress]\n[override.prod]\nworker = true\n"),
+        ),
+        (
+            Code::ReplicasAndAutoscale,
+            one("replicas = 2\n[autoscale]\nmax = 4\n"),
+        ),
+        (Code::MinAboveMax, one("[autoscale]\nmin = 5\nmax = 4\n")),
+        (
+            Code::RequestAboveLimit,
+            one(
+                "[requests]\ncpu = 1\nmemory = \"1Gi\"\n[limits]\ncpu = \"500m\"\nmemory = \"1G\"\n",
+            ),
+        ),
+        (Code::CronJobAction, cron("schedule = \"@daily\"")),
+        (
+            Code::CronJobAction,
+            cron("schedule = \"@daily\"\npath = \"/\"\ncommand = \"x\""),
+        ),
+        (
+            Code::CronJobAction,
+            one("worker = true\n[cronjobs.tidy]\nschedule = \"@daily\"\npath = \"/\"\n"),
+        ),
+        (
+            Code::CronJobTwice,
+            one(
+                "[cronjobs.a_b]\nschedule = \"@daily\"\npath = \"/\"\n[cronjobs.a-b]\nschedule = \"@daily\"\npath = \"/\"\n",
+            ),
+        ),
+        (
+            Code::PathTwice,
+            one("[ingress]\npaths = [\"/a\", \"/a/\"]\n"),
+        ),
+        (
+            Code::BadSecret,
+            one(
+                "[env.prod]\nA = { encrypted = \"abc=\" }\nB = { encrypted = \"\" }\nC = { encrypted = \"abcde\" }\n",
+            ),
+        ),
+        (
+            Code::BadSecret,
+            one("[env.prod]\nA = { secret = \"My_Secret\", key = \"a/b\" }\n"),
+        ),
+        (
+            Code::OpenSecret,
+            one("[build_secrets]\nNPM_TOKEN = \"geheim\"\n"),
         ),
     ]
 }
@@ -263,6 +451,13 @@ fn domains() -> Vec<Case> {
         ),
         (
             Code::DomainTwice,
+            two(
+                "domains = [\"a.no\"]\n[ingress]\npaths = [\"/a\", \"/b\"]",
+                "domains = [\"a.no\"]\n[ingress]\npaths = [\"/b\"]",
+            ),
+        ),
+        (
+            Code::DomainTwice,
             two("domains = [\"a.no\"]", "port = 80\ndomains = [\"a.no\"]"),
         ),
     ]
@@ -347,4 +542,53 @@ fn only(code: Code, assembled: &Assembled) -> String {
         .count();
     assert_eq!(others, 0, "not {code} alone:\n{told}");
     told
+}
+
+/// A fix takes its problem away and brings no other: neither a new one, nor an old one elsewhere.
+#[test]
+fn every_fix_mends_its_problem() {
+    let mut fixed = 0;
+    for (code, assembled) in cases() {
+        for problem in &assembled.diagnostics {
+            let Some(fix) = &problem.fix else { continue };
+            let file = &problem.file;
+            let mended = fix.apply(assembled.sources.get(file).unwrap()).unwrap();
+            let mut files: BTreeMap<_, _> = assembled
+                .sources
+                .iter()
+                .map(|(file, text)| (file.to_owned(), text.as_bytes().to_vec()))
+                .collect();
+            files.insert(file.clone(), mended.clone().into_bytes());
+            let folders = ["", "a/", "a/b/", "b/", "web/"];
+            for file in ["Dockerfile", FILE_NAME] {
+                for folder in folders {
+                    files.entry(format!("{folder}{file}")).or_default();
+                }
+            }
+            let after = crate::assemble(&"shop".parse().unwrap(), &files);
+            let told = render::plain(&after.diagnostics, &after.sources);
+            let key = |problem: &crate::Diagnostic| (problem.code, problem.message.clone());
+            let mut before: Vec<_> = assembled.diagnostics.iter().map(key).collect();
+            before.retain(|one| *one != key(problem));
+            // What is mended may be known and not in effect yet, which is no mistake.
+            let left: Vec<_> = after
+                .diagnostics
+                .iter()
+                .filter(|one| one.code != Code::NotInEffect)
+                .map(key)
+                .filter(|one| !before.contains(one))
+                .collect();
+            assert!(left.is_empty(), "{code}: after\n{mended}\n{told}");
+            assert!(
+                !after
+                    .diagnostics
+                    .iter()
+                    .map(key)
+                    .any(|one| one == key(problem)),
+                "{code}: still\n{mended}\n{told}"
+            );
+            fixed += 1;
+        }
+    }
+    assert!(fixed > 20, "only {fixed} fixes");
 }

@@ -3,6 +3,7 @@
 mod accepted;
 mod arbitrary;
 mod codes;
+mod generated;
 mod rendered;
 
 use std::collections::BTreeMap;

@@ -91,10 +91,12 @@ fn objects(local: &Local, environment: Environment) -> Result<Vec<Value>, Failur
         ),
         spec: planned.spec,
     });
+    let versions: Vec<Version> = versions.collect();
     let wanted = WantedEnvironment {
         app: app.clone(),
         environment,
-        versions: versions.collect(),
+        good: versions.clone(),
+        versions,
     };
     Ok(desired(&wanted, &Settings::new(INSTANCE)).to_json())
 }

@@ -77,10 +77,12 @@ pub async fn diff(
     let plan = plan::plan(app, environment, &iterapp, commit, &running, places)
         .map_err(|error| NoDiff::Refused(error.to_string()))?;
     let builds = builds(&plan, &good);
+    let versions = versions(plan, &good);
     let wanted = WantedEnvironment {
         app: app.clone(),
         environment,
-        versions: versions(plan, &good),
+        good: versions.clone(),
+        versions,
     };
     let objects = desired(&wanted, platform.cluster.settings());
     let previews =

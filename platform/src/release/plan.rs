@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use iterapp_schema::{AppName, Appling, ApplingName, Environment, Iterapp};
+use iterapp_schema::{AppName, Appling, ApplingName, CronAction, Environment, Iterapp, Run};
 
 use super::spec::ApplingSpec;
 
@@ -61,6 +61,30 @@ pub enum PlanError {
         /// Whose it is.
         appling: ApplingName,
     },
+    /// Likewise in a request that a cron job makes.
+    #[error(
+        "the header {name} of the cron job {cronjob} of appling {appling} is a secret, which the platform cannot open yet, and the request must not be made without it; leave it out if it can do without"
+    )]
+    SecretHeader {
+        /// The header.
+        name: String,
+        /// The cron job.
+        cronjob: String,
+        /// Whose it is.
+        appling: ApplingName,
+    },
+    /// A prefix that ingress controllers do not agree on.
+    #[error(
+        "the prefix {prefix} in `ingress.paths` of appling {appling} holds {character:?}, which not every ingress matches as it is; letters, digits, `-`, `.`, `_` and `~` are safe"
+    )]
+    Prefix {
+        /// The prefix, or what it is rewritten to.
+        prefix: String,
+        /// What is wrong with it.
+        character: char,
+        /// Whose it is.
+        appling: ApplingName,
+    },
 }
 
 /// Plans a release.
@@ -114,7 +138,6 @@ fn spec(
     if let Some(ingress) = run.http.as_ref().and_then(|http| http.ingress.as_ref()) {
         hosts.push(platform_host(app, environment, &appling.name, only, domain));
         if environment == Environment::Prod {
-            check_domains(&appling.name, &ingress.domains, domain)?;
             hosts.extend(ingress.domains.iter().cloned());
         }
     }
@@ -122,14 +145,52 @@ fn spec(
         Some(_) => iterapp.service_names(app, &appling.name),
         None => Vec::new(),
     };
-    Ok(ApplingSpec {
+    check_prefixes(appling, &run)?;
+    check_headers(appling, &run)?;
+    let spec = ApplingSpec {
         name: appling.name.clone(),
         commit: commit.to_owned(),
         run,
         hosts,
         service_names,
         env: env(appling, environment)?,
-    })
+    };
+    check_domains(&appling.name, &spec.claims(), domain)?;
+    Ok(spec)
+}
+
+fn check_prefixes(appling: &Appling, run: &Run) -> Result<(), PlanError> {
+    let ingress = run.http.iter().filter_map(|http| http.ingress.as_ref());
+    let prefixes = ingress
+        .flat_map(|ingress| &ingress.paths)
+        .flat_map(|path| std::iter::once(&path.prefix).chain(&path.rewrite));
+    let odd = |c: &char| !c.is_ascii_alphanumeric() && !"/-._~".contains(*c);
+    for prefix in prefixes {
+        if let Some(character) = prefix.chars().find(odd) {
+            return Err(PlanError::Prefix {
+                prefix: prefix.clone(),
+                character,
+                appling: appling.name.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_headers(appling: &Appling, run: &Run) -> Result<(), PlanError> {
+    for (cronjob, job) in &run.cronjobs {
+        let CronAction::Call { headers, .. } = &job.action else {
+            continue;
+        };
+        if let Some((name, _)) = headers.iter().find(|(_, value)| value.plain().is_none()) {
+            return Err(PlanError::SecretHeader {
+                name: name.clone(),
+                cronjob: cronjob.clone(),
+                appling: appling.name.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn env(appling: &Appling, environment: Environment) -> Result<BTreeMap<String, String>, PlanError> {
@@ -185,6 +246,9 @@ fn check_domains(appling: &ApplingName, domains: &[String], domain: &str) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use iterapp_schema::{
+        Build, Concurrency, CronJob, Env, EnvValue, Http, Ingress, IngressPath, Run,
+    };
 
     fn names(app: &str, appling: &str) -> (AppName, ApplingName) {
         (
@@ -204,5 +268,137 @@ mod tests {
             host(Environment::Snap(3), false),
             "web.shop.snap3.apps.test"
         );
+    }
+
+    /// The plan of an app with one appling that runs so.
+    fn planned(environment: Environment, run: Run) -> Result<ApplingSpec, PlanError> {
+        let (app, appling) = names("shop", "shop");
+        let iterapp = Iterapp {
+            default_environment: Environment::Test,
+            applings: vec![Appling {
+                name: appling,
+                emoji: None,
+                folder: String::new(),
+                build: Build::of("Dockerfile".to_owned()),
+                env: Env::default(),
+                postgres: None,
+                run,
+                overrides: BTreeMap::new(),
+            }],
+            postgres: None,
+        };
+        let places = Places {
+            domain: "apps.test",
+            registry: "registry",
+        };
+        let plan = plan(&app, environment, &iterapp, "c0ffee", &[], places)?;
+        Ok(plan.applings.into_iter().next().unwrap().spec)
+    }
+
+    fn with_ingress(domains: &[&str], from_to_www_redirect: bool) -> Run {
+        let ingress = Ingress {
+            domains: domains.iter().map(|&domain| domain.to_owned()).collect(),
+            from_to_www_redirect,
+            paths: Vec::new(),
+        };
+        let http = Http {
+            ingress: Some(ingress),
+            ..Http::default()
+        };
+        Run {
+            http: Some(http),
+            ..Run::default()
+        }
+    }
+
+    #[test]
+    fn domains_and_what_redirects_to_them_are_claimed_in_prod_alone() {
+        let run = with_ingress(&["a.org", "www.b.org"], true);
+        let prod = planned(Environment::Prod, run.clone()).unwrap();
+        assert_eq!(prod.hosts, ["shop.apps.test", "a.org", "www.b.org"]);
+        assert_eq!(prod.claims(), ["a.org", "www.b.org", "www.a.org", "b.org"]);
+        let test = planned(Environment::Test, run).unwrap();
+        assert_eq!(test.hosts, ["shop.test.apps.test"]);
+        assert_eq!(test.claims(), [""; 0]);
+    }
+
+    #[test]
+    fn two_forms_of_a_domain_that_both_serve_redirect_nowhere() {
+        let both = with_ingress(&["a.org", "www.a.org"], true);
+        let both = planned(Environment::Prod, both).unwrap();
+        assert_eq!(both.redirects(), []);
+        assert_eq!(both.claims(), ["a.org", "www.a.org"]);
+        let neither = with_ingress(&["a.org"], false);
+        let neither = planned(Environment::Prod, neither).unwrap();
+        assert_eq!(neither.claims(), ["a.org"]);
+    }
+
+    #[test]
+    fn without_ingress_there_are_services_and_no_hosts() {
+        let mut run = with_ingress(&["a.org"], true);
+        run.http.as_mut().unwrap().ingress = None;
+        let spec = planned(Environment::Prod, run).unwrap();
+        assert_eq!(spec.hosts, [""; 0]);
+        assert_eq!(spec.claims(), [""; 0]);
+        assert_eq!(spec.service_names, ["shop"]);
+    }
+
+    #[test]
+    fn hosts_below_the_platforms_domain_are_refused() {
+        for domain in ["apps.test", "x.apps.test"] {
+            let refused = planned(Environment::Prod, with_ingress(&[domain], false));
+            assert!(
+                matches!(refused, Err(PlanError::PlatformHost { ref host, .. }) if host == domain)
+            );
+        }
+        assert!(planned(Environment::Prod, with_ingress(&["myapps.test"], false)).is_ok());
+    }
+
+    #[test]
+    fn prefixes_that_mean_something_elsewhere_are_refused() {
+        let with_path = |prefix: &str, rewrite: Option<&str>| {
+            let mut run = with_ingress(&[], false);
+            let ingress = run.http.as_mut().unwrap().ingress.as_mut();
+            ingress.unwrap().paths = vec![IngressPath {
+                prefix: prefix.to_owned(),
+                rewrite: rewrite.map(str::to_owned),
+            }];
+            planned(Environment::Test, run)
+        };
+        assert!(with_path("/api/v1.0", Some("/~x_y-z")).is_ok());
+        for (prefix, rewrite) in [("/a(b)", None), ("/a", Some("/$uri")), ("/a%20b", None)] {
+            let refused = with_path(prefix, rewrite);
+            assert!(matches!(refused, Err(PlanError::Prefix { .. })), "{prefix}");
+        }
+    }
+
+    #[test]
+    fn a_secret_header_is_refused_as_a_secret_variable_is() {
+        let with_header = |value: EnvValue| {
+            let action = CronAction::Call {
+                path: "/tidy".to_owned(),
+                headers: [("Authorization".to_owned(), value)].into(),
+            };
+            let cronjob = CronJob {
+                schedule: "@daily".to_owned(),
+                action,
+                concurrency: Concurrency::Forbid,
+            };
+            let cronjobs = [("tidy".to_owned(), cronjob)].into();
+            planned(
+                Environment::Test,
+                Run {
+                    cronjobs,
+                    ..Run::default()
+                },
+            )
+        };
+        assert!(with_header(EnvValue::Text("open sesame".to_owned())).is_ok());
+        let sealed = EnvValue::Encrypted {
+            encrypted: "c2VhbGVk".to_owned(),
+        };
+        let refused = with_header(sealed).unwrap_err().to_string();
+        let told = "the header Authorization of the cron job tidy of appling shop is a secret";
+        assert!(refused.starts_with(told), "{refused}");
     }
 }

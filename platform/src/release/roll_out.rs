@@ -201,7 +201,7 @@ async fn start(
     let hosts: Vec<String> = plan
         .applings
         .iter()
-        .flat_map(|planned| planned.spec.hosts.iter().skip(1).cloned())
+        .flat_map(|planned| planned.spec.claims())
         .collect();
     if let Some((host, owner)) = db::hosts::claim(&mut tx, &release.app, &hosts)
         .await?
@@ -209,7 +209,13 @@ async fn start(
         .next()
     {
         tx.rollback().await?;
-        return fail_release(lease, release, &tell::host_taken(&host, &owner)).await;
+        let redirects = plan.applings.iter().flat_map(|p| p.spec.redirects());
+        let redirects_to = redirects
+            .into_iter()
+            .find(|redirect| redirect.from == host)
+            .map(|redirect| redirect.to);
+        let reason = tell::host_taken(&host, &owner, redirects_to.as_deref());
+        return fail_release(lease, release, &reason).await;
     }
     for (position, planned) in plan.applings.iter().enumerate() {
         let build = db::builds::find_or_create(
@@ -297,12 +303,12 @@ fn wanted(gathered: &Gathered) -> WantedEnvironment {
         .collect();
     let is_candidate =
         |name: &ApplingName| candidates.iter().any(|(candidate, _)| candidate == name);
-    let good = gathered
-        .good
-        .iter()
-        .filter(|verdict| !is_candidate(&verdict.appling))
-        .filter_map(Verdict::version);
+    let good: Vec<Version> = gathered.good.iter().filter_map(Verdict::version).collect();
+    let stays = |version: &&Version| !is_candidate(&version.spec.name);
     let mut versions: Vec<Version> = good
+        .iter()
+        .filter(stays)
+        .cloned()
         .chain(candidates.iter().map(|(_, version)| version.clone()))
         .collect();
     versions.sort_by(|one, other| one.spec.name.cmp(&other.spec.name));
@@ -310,6 +316,7 @@ fn wanted(gathered: &Gathered) -> WantedEnvironment {
         app: gathered.environment.app.clone(),
         environment: gathered.environment.environment,
         versions,
+        good,
     }
 }
 
@@ -520,7 +527,7 @@ async fn release_hosts(
     }
     let kept: Vec<String> = verdicts
         .iter()
-        .flat_map(|verdict| verdict.spec.hosts.iter().cloned())
+        .flat_map(|verdict| verdict.spec.claims())
         .collect();
     db::hosts::release_others(tx, &release.app, &kept).await
 }

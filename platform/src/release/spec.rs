@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use iterapp_schema::{AppName, ApplingName, Environment, Http, Run, Scale};
+use iterapp_schema::{AppName, ApplingName, Environment, Http, Ingress, Run, Scale};
 use serde::{Deserialize, Serialize};
 
 /// Everything the platform needs to know about an appling at one commit in one environment,
@@ -30,6 +30,49 @@ impl ApplingSpec {
         self.run.http.as_ref()
     }
 
+    /// The number of pods that is wanted where the Deployment has this one now: an autoscaler's
+    /// choice counts, nobody else's does.
+    pub fn replicas_given(&self, now: Option<u32>) -> u32 {
+        match self.run.scale {
+            Scale::Fixed(replicas) => replicas,
+            Scale::Auto(_) => now.unwrap_or(0).max(self.replicas()),
+        }
+    }
+
+    /// How the world reaches it, if it does.
+    pub fn ingress(&self) -> Option<&Ingress> {
+        self.http()?.ingress.as_ref()
+    }
+
+    /// The author's own hosts: those after the platform's.
+    pub fn domains(&self) -> &[String] {
+        self.hosts.get(1..).unwrap_or_default()
+    }
+
+    /// The other form of each domain, with or without `www.`, that is to redirect to it; none for
+    /// a domain whose other form is the appling's too.
+    pub fn redirects(&self) -> Vec<Redirect> {
+        if !self.ingress().is_some_and(|i| i.from_to_www_redirect) {
+            return Vec::new();
+        }
+        let redirects = self.domains().iter().map(|domain| Redirect {
+            from: match domain.strip_prefix("www.") {
+                Some(apex) => apex.to_owned(),
+                None => format!("www.{domain}"),
+            },
+            to: domain.clone(),
+        });
+        redirects
+            .filter(|redirect| !self.hosts.contains(&redirect.from))
+            .collect()
+    }
+
+    /// The hosts that its app has to claim: its domains, and what redirects to them.
+    pub fn claims(&self) -> Vec<String> {
+        let redirected = self.redirects().into_iter().map(|redirect| redirect.from);
+        self.domains().iter().cloned().chain(redirected).collect()
+    }
+
     /// The number of pods that is wanted at least.
     pub fn replicas(&self) -> u32 {
         match &self.run.scale {
@@ -37,6 +80,15 @@ impl ApplingSpec {
             Scale::Auto(autoscale) => autoscale.min,
         }
     }
+}
+
+/// A host that is only there to lead to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirect {
+    /// Where requests come to.
+    pub from: String,
+    /// Where they are sent.
+    pub to: String,
 }
 
 /// A spec with the image that was built for it: what can be rolled out.
@@ -58,9 +110,22 @@ pub struct WantedEnvironment {
     pub environment: Environment,
     /// One version per appling, each appling once.
     pub versions: Vec<Version>,
+    /// The newest good version of each appling that has one: a candidate's cron jobs wait until it
+    /// is good.
+    pub good: Vec<Version>,
 }
 
 impl WantedEnvironment {
+    /// An environment in which nothing is on trial.
+    pub fn settled(app: AppName, environment: Environment, versions: Vec<Version>) -> Self {
+        Self {
+            app,
+            environment,
+            good: versions.clone(),
+            versions,
+        }
+    }
+
     /// The namespace `apps-{app}-{environment}` that holds everything of this environment.
     pub fn namespace(&self) -> String {
         namespace(&self.app, self.environment)

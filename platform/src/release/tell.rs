@@ -149,11 +149,17 @@ pub fn failed_reason(failed: &[&Verdict], all: usize) -> String {
     reasons.collect::<Vec<_>>().join("\n")
 }
 
-/// A domain is another app's.
-pub fn host_taken(host: &str, owner: &str) -> String {
+/// A domain, or what is to redirect to one, is another app's.
+pub fn host_taken(host: &str, owner: &str, redirects_to: Option<&str>) -> String {
+    let what = match redirects_to {
+        None => format!("the domain {host}"),
+        Some(domain) => {
+            format!("the host {host}, which `from_to_www_redirect` is to redirect to {domain},")
+        }
+    };
     format!(
-        "the domain {host} belongs to the app {owner}, which claimed it first\n\
-         hint: remove it from `domains` there and release that app to prod, or choose another one here"
+        "{what} belongs to the app {owner}, which claimed it first\n\
+         hint: remove it from `domains` there and deploy {owner} to prod, or choose another one here"
     )
 }
 

@@ -1,9 +1,11 @@
 //! The connection to Kubernetes: settings, deadlines and the one retry rule.
 
 use std::fmt::{self, Debug};
+use std::str::FromStr;
 use std::time::Duration;
 
-use iterapp_schema::{AppName, Environment};
+use ipnet::IpNet;
+use iterapp_schema::{AppName, Environment, Resources};
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::ListParams;
 use kube::{Api, Client, Config, Resource};
@@ -16,6 +18,9 @@ use super::labels;
 /// Pauses between the attempts of one request; one attempt more than there are pauses.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(500)];
 
+/// The image that calls cron jobs' paths where no setting names another.
+pub const CALLER_IMAGE: &str = "docker.io/curlimages/curl:8.20.0";
+
 /// How this platform uses the cluster.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -23,6 +28,12 @@ pub struct Settings {
     pub instance: String,
     /// The IngressClass of every Ingress.
     pub ingress_class: String,
+    /// What serves Ingresses of that class.
+    pub ingress_flavour: IngressFlavour,
+    /// Where the ingress controller's requests come from: isolated applings let them in.
+    pub ingress_sources: Vec<IngressSource>,
+    /// An image with `curl`, which makes the requests of cron jobs.
+    pub caller_image: String,
     /// How long one request may take.
     pub request_deadline: Duration,
     /// How long a pod that is to stop goes on serving, so that the ingress and every node's proxy
@@ -30,6 +41,17 @@ pub struct Settings {
     pub drain: Duration,
     /// Credentials with which nodes pull the platform's images, where the registry asks for any.
     pub pull_secret: Option<RegistryCredentials>,
+    /// What applings request and may use at most where their authors do not say.
+    pub defaults: Defaults,
+}
+
+/// What holds for an appling whose author does not say otherwise.
+#[derive(Debug, Clone, Default)]
+pub struct Defaults {
+    /// What its pods are sure to get.
+    pub requests: Resources,
+    /// What its pods may use at most.
+    pub limits: Resources,
 }
 
 impl Settings {
@@ -38,10 +60,49 @@ impl Settings {
         Self {
             instance: instance.into(),
             ingress_class: "nginx".to_owned(),
+            ingress_flavour: IngressFlavour::IngressNginx,
+            ingress_sources: vec![IngressSource::Namespace("ingress-nginx".to_owned())],
+            caller_image: CALLER_IMAGE.to_owned(),
             request_deadline: Duration::from_secs(5),
             drain: Duration::from_secs(5),
             pull_secret: None,
+            defaults: Defaults::default(),
         }
+    }
+}
+
+/// What serves Ingresses: it decides how redirects and rewritten paths are asked for. Plain hosts
+/// and paths are the same everywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum IngressFlavour {
+    /// ingress-nginx, by its annotations.
+    IngressNginx,
+    /// Traefik, by its own kinds IngressRoute and Middleware.
+    Traefik,
+}
+
+/// Where an ingress controller's requests come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IngressSource {
+    /// Its pods' namespace.
+    Namespace(String),
+    /// Its addresses, where it runs on nodes or outside of the cluster.
+    Network(IpNet),
+}
+
+impl FromStr for IngressSource {
+    type Err = String;
+
+    /// A network in CIDR notation, or else the name of a namespace.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(network) = text.parse() {
+            return Ok(Self::Network(network));
+        }
+        let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if text.is_empty() || !text.chars().all(label) {
+            return Err("a namespace or a network such as 10.0.0.0/24 is wanted".to_owned());
+        }
+        Ok(Self::Namespace(text.to_owned()))
     }
 }
 
@@ -201,4 +262,20 @@ fn deepest(error: &kube::Error) -> &dyn std::error::Error {
         deepest = source;
     }
     deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_a_network_or_a_namespace() {
+        let namespace = IngressSource::Namespace("ingress-nginx".to_owned());
+        assert_eq!("ingress-nginx".parse(), Ok(namespace));
+        let network = IngressSource::Network("10.0.0.0/8".parse().unwrap());
+        assert_eq!("10.0.0.0/8".parse(), Ok(network));
+        for wrong in ["", "10.0.0.0/33", "Ingress", "a b"] {
+            assert!(wrong.parse::<IngressSource>().is_err(), "{wrong}");
+        }
+    }
 }

@@ -14,6 +14,11 @@ pub const ENVIRONMENT: &str = "hops.dev/environment";
 pub const APPLING: &str = "hops.dev/appling";
 /// Hash of a pod template's content: tells a candidate's pods from those of the version before.
 pub const VERSION: &str = "hops.dev/version";
+/// The appling that a Job's pods work for. Not [`APPLING`], by which Services and Deployments select
+/// pods: those of Jobs are none of theirs.
+pub const JOB_OF: &str = "hops.dev/job-of";
+/// The cron job of the appling that a Job and its pods are a run of.
+pub const CRONJOB: &str = "hops.dev/cronjob";
 /// Kubernetes' own convention for "who made this".
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
@@ -40,6 +45,15 @@ pub fn selecting(app: &AppName, environment: Environment, appling: &ApplingName)
     ])
 }
 
+/// What the pods of an appling's Jobs carry, and what selects them.
+pub fn of_jobs(app: &AppName, environment: Environment, appling: &ApplingName) -> Labels {
+    labels([
+        (APP, app.as_ref()),
+        (ENVIRONMENT, &environment.to_string()),
+        (JOB_OF, appling.as_ref()),
+    ])
+}
+
 /// Labels as a list request's `labelSelector`; every one of them must match.
 pub fn query(labels: &Labels) -> String {
     let terms: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
@@ -56,6 +70,11 @@ pub fn environment_of(labels: &Labels) -> Option<(AppName, Environment)> {
 /// The appling that an object's labels name, unless they name none.
 pub fn appling_of(labels: &Labels) -> Option<ApplingName> {
     labels.get(APPLING)?.parse().ok()
+}
+
+/// The appling that a Job's pod works for, unless it is no such pod.
+pub fn job_of(labels: &Labels) -> Option<ApplingName> {
+    labels.get(JOB_OF)?.parse().ok()
 }
 
 fn labels<const N: usize>(pairs: [(&str, &str); N]) -> Labels {

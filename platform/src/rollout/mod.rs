@@ -11,7 +11,8 @@
 //! (pure).
 //!
 //! [`resync::watch`] says which environment is due for a pass because something in it changed;
-//! [`pods`] reads what people want to see of running pods.
+//! [`pods`] reads what people want to see of running pods; [`traefik`] has those kinds of objects that
+//! Kubernetes itself lacks.
 
 pub mod apply;
 pub mod changes;
@@ -22,3 +23,4 @@ pub mod labels;
 pub mod observe;
 pub mod pods;
 pub mod resync;
+pub mod traefik;

@@ -1,4 +1,5 @@
-//! What people want to see of running pods: how many are ready, and what they write.
+//! What people want to see of running pods: how many there are to be, how many are ready, and what
+//! they write.
 
 mod follow;
 mod merge;
@@ -10,6 +11,7 @@ use futures::Stream;
 use futures::stream::StreamExt;
 use iterapp_schema::{AppName, ApplingName, Environment};
 use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
@@ -98,6 +100,31 @@ pub async fn logs(
         .iter()
         .filter_map(|pod| tail::lines(&pods, pod, query.tail));
     Ok(merge::by_time(tails.collect()).boxed())
+}
+
+/// How many pods each appling's Deployment is to have, be it by our word or an autoscaler's.
+///
+/// # Errors
+///
+/// When Kubernetes does not answer.
+pub async fn wanted_counts(
+    cluster: &Cluster,
+    app: &AppName,
+    environment: Environment,
+) -> Result<BTreeMap<ApplingName, u32>, ClusterError> {
+    let namespace = namespace(app, environment);
+    let api: Api<Deployment> = cluster.in_namespace(&namespace);
+    let ours = cluster.ours(app, environment);
+    let what = format!("list the deployments of {namespace}");
+    let list = cluster
+        .request(&what, || async { api.list(&ours).await })
+        .await?;
+    let count = |deployment: &Deployment| {
+        let replicas = deployment.spec.as_ref()?.replicas?;
+        let appling = labels::appling_of(deployment.labels())?;
+        Some((appling, u32::try_from(replicas).ok()?))
+    };
+    Ok(list.items.iter().filter_map(count).collect())
 }
 
 /// How many pods of each appling are ready.

@@ -8,8 +8,10 @@ use std::time::Duration;
 use futures::stream::{self, BoxStream, StreamExt};
 use iterapp_schema::{AppName, Environment};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, Service};
-use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
@@ -18,9 +20,10 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, IngressFlavour};
 use super::labels;
-use shape::Shapes;
+use super::traefik::{IngressRoute, Middleware};
+use shape::{Shaped, Shapes};
 
 /// One environment of one app.
 type Place = (AppName, Environment);
@@ -71,31 +74,30 @@ async fn pass_on(changes: &mut BoxStream<'_, Place>, changed: &Sender<Place>) {
 }
 
 /// Every change of an object of this instance, anywhere. Of Secrets and others only metadata is
-/// read; what matters of a pod is less than what changes in it.
+/// read; what matters of a pod or an autoscaler is less than what changes in it.
 fn changes(cluster: &Cluster) -> BoxStream<'static, Place> {
-    let config = watcher::Config::default().labels(&format!(
-        "{}={}",
-        labels::INSTANCE,
-        cluster.settings().instance
-    ));
-    let pods = watcher::watcher(cluster.everywhere::<Pod>(), config.clone());
-    let mut shapes = Shapes::default();
-    let pods = pods.default_backoff().filter_map(move |event| {
-        std::future::ready(
-            heard(event)
-                .filter(|event| shapes.differ(event))
-                .and_then(place),
-        )
-    });
-    stream::select_all([
+    let of_instance = format!("{}={}", labels::INSTANCE, cluster.settings().instance);
+    let config = watcher::Config::default().labels(&of_instance);
+    // A cron job's run comes and goes without changing what is wanted.
+    let pods = config
+        .clone()
+        .labels(&format!("{of_instance},!{}", labels::CRONJOB));
+    let mut all = vec![
         metadata::<Namespace>(cluster, &config),
         metadata::<Secret>(cluster, &config),
+        metadata::<NetworkPolicy>(cluster, &config),
         metadata::<Service>(cluster, &config),
         metadata::<Deployment>(cluster, &config),
         metadata::<Ingress>(cluster, &config),
-        pods.boxed(),
-    ])
-    .boxed()
+        metadata::<CronJob>(cluster, &config),
+        shaped::<HorizontalPodAutoscaler>(cluster, &config),
+        shaped::<Pod>(cluster, &pods),
+    ];
+    if cluster.settings().ingress_flavour == IngressFlavour::Traefik {
+        all.push(metadata::<Middleware>(cluster, &config));
+        all.push(metadata::<IngressRoute>(cluster, &config));
+    }
+    stream::select_all(all).boxed()
 }
 
 fn metadata<K>(cluster: &Cluster, config: &watcher::Config) -> BoxStream<'static, Place>
@@ -105,6 +107,18 @@ where
     watcher::watcher(cluster.everywhere::<PartialObjectMeta<K>>(), config.clone())
         .default_backoff()
         .filter_map(|event| std::future::ready(heard(event).and_then(place)))
+        .boxed()
+}
+
+/// Only changes of what matters of an object.
+fn shaped<K: Shaped>(cluster: &Cluster, config: &watcher::Config) -> BoxStream<'static, Place> {
+    let mut shapes = Shapes::<K>::default();
+    watcher::watcher(cluster.everywhere::<K>(), config.clone())
+        .default_backoff()
+        .filter_map(move |event| {
+            let event = heard(event).filter(|event| shapes.differ(event));
+            std::future::ready(event.and_then(place))
+        })
         .boxed()
 }
 

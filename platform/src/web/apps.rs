@@ -1,11 +1,13 @@
 //! Apps: make, list, show.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     extract::{Path, State},
     http::StatusCode,
 };
-use iterapp_schema::{AppName, ApplingName};
+use iterapp_schema::{AppName, ApplingName, Scale};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
@@ -182,23 +184,39 @@ async fn environment(platform: &Platform, row: EnvironmentRow) -> Answer<api::En
             .as_ref()
             .map(|counts| counts.get(name).copied().unwrap_or(0))
     };
+    let is_autoscaled = |verdict: &Verdict| matches!(verdict.spec.run.scale, Scale::Auto(_));
+    let chosen = match good.iter().any(is_autoscaled) {
+        true => pods::wanted_counts(&platform.cluster, &row.app, row.environment)
+            .await
+            .unwrap_or_default(),
+        false => BTreeMap::new(),
+    };
     Ok(api::EnvironmentStatus {
         environment: row.environment,
         namespace: spec::namespace(&row.app, row.environment),
         release,
         applings: good
             .iter()
-            .map(|verdict| running(platform, verdict, of(&verdict.appling)))
+            .map(|verdict| {
+                let replicas = chosen.get(&verdict.appling).copied();
+                let replicas = verdict.spec.replicas_given(replicas);
+                running(platform, verdict, replicas, of(&verdict.appling))
+            })
             .collect(),
     })
 }
 
-fn running(platform: &Platform, verdict: &Verdict, ready: Option<u32>) -> api::RunningAppling {
+fn running(
+    platform: &Platform,
+    verdict: &Verdict,
+    replicas: u32,
+    ready: Option<u32>,
+) -> api::RunningAppling {
     api::RunningAppling {
         name: verdict.appling.clone(),
         commit: verdict.spec.commit.clone(),
         release: verdict.release_number,
-        replicas: verdict.spec.replicas(),
+        replicas,
         ready,
         urls: verdict
             .spec

@@ -49,21 +49,12 @@ impl<K: Namespaced + Serialize> Kind<K> {
     ) -> Result<Vec<Refusal>, ApplyError> {
         let mut refusals = Vec::new();
         for object in wanted {
-            match self.put_one(writer, object).await {
-                Err(ApplyError::Refused(reasons)) => {
-                    let appling = labels::appling_of(object.labels());
-                    refusals.extend(reasons.into_iter().map(|refusal| Refusal {
-                        appling: appling.clone(),
-                        ..refusal
-                    }));
-                }
-                other => other?,
-            }
+            refusals.extend(of_appling(object, self.put_one(writer, object).await)?);
         }
         Ok(refusals)
     }
 
-    async fn put_one<F: Fence>(
+    pub(super) async fn put_one<F: Fence>(
         &self,
         writer: &Writer<'_, F>,
         object: &K,
@@ -106,7 +97,23 @@ impl<K: Namespaced + Serialize> Kind<K> {
         })
     }
 
-    async fn apply<F: Fence>(&self, writer: &Writer<'_, F>, object: &K) -> Result<K, ApplyError> {
+    /// One object as it is now, in full.
+    pub(super) async fn find(
+        &self,
+        cluster: &Cluster,
+        name: &str,
+    ) -> Result<Option<K>, ClusterError> {
+        let what = self.what("read", name);
+        cluster
+            .request(&what, || async { self.api.get_opt(name).await })
+            .await
+    }
+
+    pub(super) async fn apply<F: Fence>(
+        &self,
+        writer: &Writer<'_, F>,
+        object: &K,
+    ) -> Result<K, ApplyError> {
         let name = object.name_any();
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         let patch = Patch::Apply(object);
@@ -178,6 +185,23 @@ impl<K: Namespaced + Serialize> Kind<K> {
         let namespace = self.api.namespace().unwrap_or_default();
         format!("{verb} the {} {name} in {namespace}", K::kind(&()))
     }
+}
+
+/// The reasons for which an object was refused, told as its appling's.
+pub(super) fn of_appling<K: Resource>(
+    object: &K,
+    outcome: Result<(), ApplyError>,
+) -> Result<Vec<Refusal>, ApplyError> {
+    let reasons = match outcome {
+        Err(ApplyError::Refused(reasons)) => reasons,
+        other => return other.map(|()| Vec::new()),
+    };
+    let appling = labels::appling_of(object.labels());
+    let of_appling = |refusal| Refusal {
+        appling: appling.clone(),
+        ..refusal
+    };
+    Ok(reasons.into_iter().map(of_appling).collect())
 }
 
 /// By its label, or, where somebody removed that by hand, by the fields that we once applied.

@@ -3,7 +3,8 @@
 //! Server-side apply puts right what it names; a second container, or a variable added by
 //! `kubectl edit`, it leaves to whoever added it. Booked as ours and not named, it is removed.
 //! What is let alone: subresources (`status`, and `scale`, which is an autoscaler's), everything
-//! outside `.spec`, and the annotation of `kubectl rollout restart`.
+//! outside `.spec`, the annotation of `kubectl rollout restart`, and `.spec.replicas`: either we
+//! name it, and nobody else's number lasts, or an autoscaler goes on from whatever number there is.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
 use serde_json::{Map, Value};
@@ -13,6 +14,19 @@ use super::FIELD_MANAGER;
 /// Where `kubectl rollout restart` leaves its mark.
 const POD_ANNOTATIONS: [&str; 4] = ["f:spec", "f:template", "f:metadata", "f:annotations"];
 const RESTARTED_AT: &str = "f:kubectl.kubernetes.io/restartedAt";
+
+const REPLICAS: &str = "f:replicas";
+
+/// Who has a number of pods that we do not name any more; see `replicas`.
+pub(super) const REPLICAS_MANAGER: &str = "hops-replicas";
+
+/// Whether the number of pods is among the fields that we applied.
+pub(super) fn we_name_replicas(found: &[ManagedFieldsEntry]) -> bool {
+    let fields = |entry: &ManagedFieldsEntry| entry.fields_v1.as_ref()?.0.get("f:spec").cloned();
+    let ours = found.iter().filter(|entry| is_our_entry(entry));
+    ours.filter_map(fields)
+        .any(|spec| spec.get(REPLICAS).is_some())
+}
 
 /// Whether these are the fields that we applied.
 pub(super) fn is_our_entry(entry: &ManagedFieldsEntry) -> bool {
@@ -54,16 +68,27 @@ fn is_empty(entry: &ManagedFieldsEntry) -> bool {
     fields.is_none_or(Map::is_empty)
 }
 
-/// Takes `f:spec` out of an entry, except for the mark of a restart, which stays.
+/// Takes `f:spec` out of an entry, except for the mark of a restart and the number of pods, which
+/// stay.
 fn take_spec(fields: &mut Map<String, Value>) -> Map<String, Value> {
     let Some(spec) = fields.remove("f:spec") else {
         return Map::new();
     };
     let mut taken = Map::from_iter([("f:spec".to_owned(), spec)]);
-    if let Some(mark) = take_restart(&mut taken) {
-        merge(fields, mark);
+    let stays = [take_restart(&mut taken), take_replicas(&mut taken)];
+    for stays in stays.into_iter().flatten() {
+        merge(fields, stays);
     }
     taken
+}
+
+/// Takes the number of pods out of the fields, and with it a level that it leaves empty.
+fn take_replicas(fields: &mut Map<String, Value>) -> Option<Map<String, Value>> {
+    let spec = fields.get_mut("f:spec")?.as_object_mut()?;
+    let number = spec.remove(REPLICAS)?;
+    drop_hollow(fields, &["f:spec"]);
+    let spec = Value::Object(Map::from_iter([(REPLICAS.to_owned(), number)]));
+    Some(Map::from_iter([("f:spec".to_owned(), spec)]))
 }
 
 /// Takes the mark of a restart out of the fields, and with it every level that it leaves empty.
@@ -170,6 +195,32 @@ mod tests {
             managed_fields(&[ours(), status, annotated, restarted]),
             None
         );
+    }
+
+    #[test]
+    fn the_number_of_pods_stays_theirs_beside_what_is_taken() {
+        let scaled = json!({ "f:spec": { "f:replicas": {} } });
+        for manager in ["kubectl", REPLICAS_MANAGER] {
+            let others = entry(manager, "Update", scaled.clone());
+            assert_eq!(managed_fields(&[ours(), others]), None);
+        }
+        let edited = json!({ "f:spec": { "f:replicas": {}, "f:paused": {} } });
+        let taken = managed_fields(&[ours(), entry("kubectl", "Update", edited)]).unwrap();
+        assert_eq!(taken[1], entry("kubectl", "Update", scaled));
+        let fields = json!({ "f:spec": { "f:replicas": {}, "f:paused": {} } });
+        assert_eq!(taken[0], entry("hops", "Apply", fields));
+    }
+
+    #[test]
+    fn we_name_the_number_of_pods_or_not() {
+        assert!(we_name_replicas(&[ours()]));
+        let silent = entry("hops", "Apply", json!({ "f:spec": { "f:paused": {} } }));
+        let theirs = entry(
+            REPLICAS_MANAGER,
+            "Apply",
+            json!({ "f:spec": { "f:replicas": {} } }),
+        );
+        assert!(!we_name_replicas(&[silent, theirs]));
     }
 
     #[test]

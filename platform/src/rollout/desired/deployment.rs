@@ -1,5 +1,6 @@
 //! An appling's Deployment: how many pods, and how a new version replaces the old one.
 
+use iterapp_schema::Scale;
 use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
@@ -8,6 +9,10 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::Part;
 use super::pod;
+
+/// So long a worker's container must run before its pod counts: nobody can ask it whether it is
+/// well, but one that cannot start its work ends soon.
+pub const STEADY_SECONDS: u16 = 5;
 
 /// ReplicaSets of earlier versions that Kubernetes keeps, for people who look. The platform rolls
 /// back by its own records.
@@ -21,7 +26,8 @@ pub(super) fn deployment(part: &Part<'_>) -> Deployment {
     Deployment {
         metadata: part.metadata(spec.name.as_ref()),
         spec: Some(DeploymentSpec {
-            replicas: Some(i32::try_from(spec.replicas()).unwrap_or(i32::MAX)),
+            replicas: replicas(&spec.run.scale),
+            min_ready_seconds: spec.http().is_none().then_some(STEADY_SECONDS.into()),
             selector: LabelSelector {
                 match_labels: Some(part.selector.clone()),
                 ..LabelSelector::default()
@@ -31,10 +37,21 @@ pub(super) fn deployment(part: &Part<'_>) -> Deployment {
             paused: Some(false),
             revision_history_limit: Some(KEPT_REPLICA_SETS),
             progress_deadline_seconds: Some(PROGRESS_DEADLINE_SECONDS),
-            ..DeploymentSpec::default()
         }),
         ..Deployment::default()
     }
+}
+
+/// None where an autoscaler says how many; `apply::replicas` hands the number over to it.
+fn replicas(scale: &Scale) -> Option<i32> {
+    match scale {
+        Scale::Fixed(replicas) => Some(to_i32(*replicas)),
+        Scale::Auto(_) => None,
+    }
+}
+
+pub(super) fn to_i32(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
 }
 
 /// A new pod must be ready before an old one stops. A quarter at a time, and at least one.

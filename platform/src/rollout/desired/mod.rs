@@ -1,25 +1,36 @@
 //! From what is wanted to the Kubernetes objects that there are to be. Pure: the same input gives
 //! the same objects, and nothing else decides what an object looks like.
 
+mod autoscaler;
+mod cronjob;
 mod deployment;
 mod ingress;
+mod isolation;
 mod namespace;
 mod pod;
 mod pull_secret;
+mod resources;
+#[cfg(test)]
+mod routes_tests;
 mod service;
 #[cfg(test)]
 mod tests;
 
+pub use deployment::STEADY_SECONDS;
 pub use pod::CONTAINER;
+pub use resources::amount;
 
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
-use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
-use super::cluster::Settings;
+use super::cluster::{IngressFlavour, Settings};
 use super::labels::{self, Labels};
+use super::traefik::{IngressRoute, Middleware};
 use crate::release::spec::{Version, WantedEnvironment};
 
 /// Every object of one environment.
@@ -27,14 +38,32 @@ use crate::release::spec::{Version, WantedEnvironment};
 pub struct Objects {
     /// Holds all the others.
     pub namespace: Namespace,
-    /// Credentials for pulling images.
+    /// Credentials for pulling images, and the requests of cron jobs.
     pub secrets: Vec<Secret>,
+    /// With whom isolated applings may speak.
+    pub network_policies: Vec<NetworkPolicy>,
     /// Each appling's names inside the cluster.
     pub services: Vec<Service>,
     /// Each appling's pods.
     pub deployments: Vec<Deployment>,
+    /// How many pods each autoscaled appling has. Its Deployment, of the same name, does not say.
+    pub autoscalers: Vec<HorizontalPodAutoscaler>,
     /// Each exposed appling's hosts.
     pub ingresses: Vec<Ingress>,
+    /// What Traefik needs besides; nothing where the ingress is another one's, and the cluster
+    /// perhaps does not have these kinds.
+    pub traefik: Option<TraefikObjects>,
+    /// Each good version's work on a schedule.
+    pub cron_jobs: Vec<CronJob>,
+}
+
+/// Objects of Traefik's own kinds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TraefikObjects {
+    /// What the routes below name.
+    pub middlewares: Vec<Middleware>,
+    /// Rewritten paths, and hosts that redirect.
+    pub ingress_routes: Vec<IngressRoute>,
 }
 
 impl Objects {
@@ -43,40 +72,65 @@ impl Objects {
         let Self {
             namespace,
             secrets,
+            network_policies,
             services,
             deployments,
+            autoscalers,
             ingresses,
+            traefik,
+            cron_jobs,
         } = self;
         let mut all = vec![json!(namespace)];
         all.extend(secrets.iter().map(|object| json!(object)));
+        all.extend(network_policies.iter().map(|object| json!(object)));
         all.extend(services.iter().map(|object| json!(object)));
         all.extend(deployments.iter().map(|object| json!(object)));
+        all.extend(autoscalers.iter().map(|object| json!(object)));
         all.extend(ingresses.iter().map(|object| json!(object)));
+        if let Some(TraefikObjects {
+            middlewares,
+            ingress_routes,
+        }) = traefik
+        {
+            all.extend(middlewares.iter().map(|object| json!(object)));
+            all.extend(ingress_routes.iter().map(|object| json!(object)));
+        }
+        all.extend(cron_jobs.iter().map(|object| json!(object)));
         all
     }
 }
 
 /// The objects of an environment.
 pub fn desired(wanted: &WantedEnvironment, settings: &Settings) -> Objects {
-    let applings = || {
-        wanted
-            .versions
-            .iter()
-            .map(|v| Part::new(wanted, v, settings))
-    };
+    let applings = Part::all(wanted, &wanted.versions, settings);
+    let good = Part::all(wanted, &wanted.good, settings);
+    let pull_secret = pull_secret::secret(wanted, settings);
+    let requests = cronjob::secrets(&good);
     Objects {
         namespace: namespace::namespace(wanted, settings),
-        secrets: pull_secret::secret(wanted, settings).into_iter().collect(),
-        services: applings()
-            .flat_map(|part| service::services(&part))
-            .collect(),
-        deployments: applings()
-            .map(|part| deployment::deployment(&part))
-            .collect(),
-        ingresses: applings()
-            .filter_map(|part| ingress::ingress(&part))
-            .collect(),
+        secrets: pull_secret.into_iter().chain(requests).collect(),
+        network_policies: each(&applings, isolation::network_policies),
+        services: each(&applings, service::services),
+        deployments: applings.iter().map(deployment::deployment).collect(),
+        autoscalers: applings.iter().filter_map(autoscaler::autoscaler).collect(),
+        ingresses: match settings.ingress_flavour {
+            IngressFlavour::IngressNginx => each(&applings, ingress::nginx::ingresses),
+            IngressFlavour::Traefik => each(&applings, ingress::traefik::ingresses),
+        },
+        traefik: match settings.ingress_flavour {
+            IngressFlavour::IngressNginx => None,
+            IngressFlavour::Traefik => Some(TraefikObjects {
+                middlewares: each(&applings, ingress::traefik::middlewares),
+                ingress_routes: each(&applings, ingress::traefik::ingress_routes),
+            }),
+        },
+        cron_jobs: cronjob::cron_jobs(&good),
     }
+}
+
+/// The objects of one kind of every appling.
+fn each<'a, K>(parts: &[Part<'a>], objects: fn(&Part<'a>) -> Vec<K>) -> Vec<K> {
+    parts.iter().flat_map(objects).collect()
 }
 
 /// The label `hops.dev/version` of the pods that a Deployment makes.
@@ -96,11 +150,21 @@ struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
+    fn all(
+        wanted: &'a WantedEnvironment,
+        versions: &'a [Version],
+        settings: &'a Settings,
+    ) -> Vec<Self> {
+        let part = |version| Self::new(wanted, version, settings);
+        versions.iter().map(part).collect()
+    }
+
     fn new(wanted: &'a WantedEnvironment, version: &'a Version, settings: &'a Settings) -> Self {
         let WantedEnvironment {
             app,
             environment,
             versions: _,
+            good: _,
         } = wanted;
         let appling = &version.spec.name;
         let mut labels = labels::of_environment(&settings.instance, app, *environment);

@@ -12,17 +12,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use sha2::{Digest, Sha256};
 
-use super::super::cluster::Settings;
-use super::{Part, labels, pull_secret};
+use super::{Part, labels, pull_secret, resources};
 
 /// The name of the author's container in every pod.
 pub const CONTAINER: &str = "app";
 
 /// The name of the port that the author's container listens on.
 pub(super) const PORT_NAME: &str = "http";
-
-/// How long an app may take to end after SIGTERM.
-const GRACE_SECONDS: i64 = 30;
 
 /// The pod template, labelled with a hash of everything else in it: two releases with the same
 /// content make the same pods, and any difference makes others.
@@ -39,7 +35,8 @@ pub(super) fn template(part: &Part<'_>) -> PodTemplateSpec {
     }
 }
 
-fn short_hash(content: &impl serde::Serialize) -> String {
+/// Ten hexadecimal digits that stand for the content.
+pub(super) fn short_hash(content: &impl serde::Serialize) -> String {
     let json = serde_json::to_vec(content).expect("Kubernetes' types serialize");
     let digest = Sha256::digest(json);
     digest[..5]
@@ -49,7 +46,8 @@ fn short_hash(content: &impl serde::Serialize) -> String {
 }
 
 /// Images that run as root must work, so the platform hardens only what none of them notices.
-fn pod_spec(part: &Part<'_>) -> PodSpec {
+pub(super) fn pod_spec(part: &Part<'_>) -> PodSpec {
+    let run = &part.version.spec.run;
     let pull_secret = part.settings.pull_secret.as_ref().map(|_| {
         let name = pull_secret::NAME.to_owned();
         vec![LocalObjectReference { name }]
@@ -67,7 +65,9 @@ fn pod_spec(part: &Part<'_>) -> PodSpec {
             }),
             ..PodSecurityContext::default()
         }),
-        termination_grace_period_seconds: Some(GRACE_SECONDS + drain_seconds(part.settings)),
+        // Kubernetes counts from before the drain, authors from SIGTERM.
+        termination_grace_period_seconds: Some(i64::from(run.grace_period) + drain_seconds(part)),
+        node_selector: (!run.node_selector.is_empty()).then(|| run.node_selector.clone()),
         topology_spread_constraints: Some(vec![spread(part)]),
         image_pull_secrets: pull_secret,
         ..PodSpec::default()
@@ -80,12 +80,14 @@ fn container(part: &Part<'_>) -> Container {
         name: CONTAINER.to_owned(),
         image: Some(part.version.image.clone()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
+        args: spec.run.command.as_deref().map(arguments),
         env: Some(env(part)),
+        resources: resources::resources(part),
         ports: spec.http().map(|http| vec![port(http)]),
         startup_probe: spec.http().map(startup),
         readiness_probe: spec.http().map(readiness),
         liveness_probe: spec.http().and_then(liveness),
-        lifecycle: drain(part.settings),
+        lifecycle: drain(part),
         // Puts the last output of a container that failed into the pod's status, where it outlives
         // the container.
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
@@ -123,14 +125,23 @@ fn env(part: &Part<'_>) -> Vec<EnvVar> {
         .collect()
 }
 
-/// Kubernetes reads `$(NAME)` in a value as a reference, and `$$` as `$`; authors mean what they
-/// wrote.
 fn variable(name: &str, value: &str) -> EnvVar {
     EnvVar {
         name: name.to_owned(),
-        value: Some(value.replace('$', "$$")),
+        value: Some(literal(value)),
         ..EnvVar::default()
     }
+}
+
+/// Arguments of an image's entrypoint.
+pub(super) fn arguments(command: &[String]) -> Vec<String> {
+    command.iter().map(|argument| literal(argument)).collect()
+}
+
+/// A text in which Kubernetes is to replace nothing: it reads `$(NAME)` in a value or an argument as
+/// a reference, and `$$` as `$`; authors mean what they wrote.
+pub(super) fn literal(text: &str) -> String {
+    text.replace('$', "$$")
 }
 
 /// Asks the readiness path every second until it answers for the first time. An app is rarely up
@@ -189,8 +200,8 @@ fn get(path: &str) -> HTTPGetAction {
 
 /// The kubelet itself waits before it sends SIGTERM, so that this needs no `sleep` in the image
 /// and covers apps that exit at once.
-fn drain(settings: &Settings) -> Option<Lifecycle> {
-    let seconds = drain_seconds(settings);
+fn drain(part: &Part<'_>) -> Option<Lifecycle> {
+    let seconds = drain_seconds(part);
     (seconds > 0).then(|| Lifecycle {
         pre_stop: Some(LifecycleHandler {
             sleep: Some(SleepAction { seconds }),
@@ -200,8 +211,12 @@ fn drain(settings: &Settings) -> Option<Lifecycle> {
     })
 }
 
-fn drain_seconds(settings: &Settings) -> i64 {
-    i64::try_from(settings.drain.as_secs()).unwrap_or(i64::MAX / 2)
+/// None for a worker, which nobody sends anything to.
+fn drain_seconds(part: &Part<'_>) -> i64 {
+    match part.version.spec.http() {
+        Some(_) => i64::try_from(part.settings.drain.as_secs()).unwrap_or(i64::MAX / 2),
+        None => 0,
+    }
 }
 
 /// On different nodes where there are some: one that dies takes only a part with it.

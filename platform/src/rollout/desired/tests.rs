@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use iterapp_schema::{Environment, Http, Run, Scale};
+use iterapp_schema::{Autoscale, Environment, Http, Resources, Run, Scale};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::json;
 
 use super::*;
 use crate::release::spec::ApplingSpec;
-use crate::rollout::cluster::RegistryCredentials;
+use crate::rollout::cluster::{Defaults, RegistryCredentials};
 
-fn version(name: &str) -> Version {
+pub(super) fn version(name: &str) -> Version {
     let text = |text: &str| text.to_owned();
     Version {
         spec: ApplingSpec {
@@ -28,17 +29,13 @@ fn version(name: &str) -> Version {
     }
 }
 
-fn http(version: &mut Version) -> &mut Http {
+pub(super) fn http(version: &mut Version) -> &mut Http {
     version.spec.run.http.as_mut().unwrap()
 }
 
-fn wanted(environment: Environment, versions: Vec<Version>) -> WantedEnvironment {
+pub(super) fn wanted(environment: Environment, versions: Vec<Version>) -> WantedEnvironment {
     let app = "shop".parse().unwrap();
-    WantedEnvironment {
-        app,
-        environment,
-        versions,
-    }
+    WantedEnvironment::settled(app, environment, versions)
 }
 
 fn golden(wanted: &WantedEnvironment, settings: &Settings) -> String {
@@ -47,9 +44,20 @@ fn golden(wanted: &WantedEnvironment, settings: &Settings) -> String {
         secrets,
         services,
         deployments,
+        autoscalers,
         ingresses,
+        network_policies: _,
+        traefik: _,
+        cron_jobs: _,
     } = desired(wanted, settings);
-    let all = json!([namespace, secrets, services, deployments, ingresses]);
+    let all = json!([
+        namespace,
+        secrets,
+        services,
+        deployments,
+        autoscalers,
+        ingresses
+    ]);
     serde_json::to_string_pretty(&all).unwrap()
 }
 
@@ -118,6 +126,84 @@ fn liveness_and_one_replica_and_no_drain() {
     insta::assert_snapshot!(golden(&wanted(Environment::Test, vec![shop]), &settings));
 }
 
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+#[test]
+fn a_worker_with_every_setting() {
+    let mut worker = version("worker");
+    worker.spec.hosts.clear();
+    worker.spec.service_names.clear();
+    let run = &mut worker.spec.run;
+    run.http = None;
+    run.command = Some(vec!["work".to_owned(), "--price=$(PRICE) $5".to_owned()]);
+    run.grace_period = 90;
+    run.node_selector = [("disk".to_owned(), "ssd".to_owned())].into();
+    run.requests.memory = some("98Mi");
+    run.limits.cpu = some("2");
+    let wanted = wanted(Environment::Test, vec![worker]);
+    insta::assert_snapshot!(golden(&wanted, &Settings::new("main")));
+}
+
+fn autoscaled(name: &str) -> Version {
+    let mut version = version(name);
+    let (min, max, cpu) = (2, 6, 70);
+    version.spec.run.scale = Scale::Auto(Autoscale { min, max, cpu });
+    version
+}
+
+#[test]
+fn autoscaled_from_two_to_six() {
+    let wanted = wanted(Environment::Test, vec![autoscaled("shop")]);
+    insta::assert_snapshot!(golden(&wanted, &Settings::new("main")));
+}
+
+/// What the containers request of CPU, and their limits of memory.
+fn cpu_and_memory(version: Version, settings: &Settings) -> (Option<String>, Option<String>) {
+    let wanted = wanted(Environment::Test, vec![version]);
+    let spec = desired(&wanted, settings).deployments.remove(0).spec;
+    let container = spec.unwrap().template.spec.unwrap().containers.remove(0);
+    let resources = container.resources.unwrap_or_default();
+    let of = |name: &str, map: Option<BTreeMap<String, Quantity>>| Some(map?.get(name)?.0.clone());
+    (
+        of("cpu", resources.requests),
+        of("memory", resources.limits),
+    )
+}
+
+#[test]
+fn defaults_are_for_applings_that_do_not_say() {
+    let none = Settings::new("main");
+    let settings = Settings {
+        defaults: Defaults {
+            requests: Resources {
+                cpu: some("50m"),
+                memory: None,
+            },
+            limits: Resources {
+                cpu: None,
+                memory: some("1Gi"),
+            },
+        },
+        ..none.clone()
+    };
+    let mut modest = autoscaled("shop");
+    modest.spec.run.requests.cpu = some("24m");
+    modest.spec.run.limits.memory = some("98Mi");
+    let rows = [
+        (version("shop"), &none, None, None),
+        (version("shop"), &settings, some("50m"), some("1Gi")),
+        (autoscaled("shop"), &none, some("100m"), None),
+        (autoscaled("shop"), &settings, some("50m"), some("1Gi")),
+        (modest.clone(), &none, some("24m"), some("98Mi")),
+        (modest, &settings, some("24m"), some("98Mi")),
+    ];
+    for (version, settings, cpu, memory) in rows {
+        assert_eq!(cpu_and_memory(version, settings), (cpu, memory));
+    }
+}
+
 #[test]
 fn the_author_may_set_port_and_nothing_else_of_ours() {
     let mut shop = version("shop");
@@ -154,11 +240,15 @@ fn pods_are_replaced_for_their_content_and_nothing_else() {
         assert_eq!(label_of(changed), first);
     }
 
-    let other: [fn(&mut Version); 4] = [
+    let other: [fn(&mut Version); 8] = [
         |v| v.image.push('0'),
         |v| http(v).port = 8080,
         |v| http(v).readiness_path = "/".to_owned(),
         |v| v.spec.env.clear(),
+        |v| v.spec.run.command = Some(vec!["work".to_owned()]),
+        |v| v.spec.run.grace_period = 10,
+        |v| v.spec.run.limits.memory = Some("98Mi".to_owned()),
+        |v| v.spec.run.node_selector = [("disk".to_owned(), "ssd".to_owned())].into(),
     ];
     for change in other {
         let mut changed = version("shop");

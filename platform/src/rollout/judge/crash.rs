@@ -5,18 +5,19 @@ use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus};
 use super::super::observe::{ObservedPod, last_end};
 use super::Reason;
 use super::trouble::{Trouble, Weight};
+use crate::release::spec::Version;
 
 /// So many restarts are a loop. One may be an app that wants its neighbour to be there first.
 const LOOP: i32 = 2;
 
 /// The app keeps ending. Ending with 0 is how an app asks to be restarted, so that one may go on
 /// until the deadline.
-pub(super) fn crash(pod: &ObservedPod) -> Option<Trouble> {
+pub(super) fn crash(version: &Version, pod: &ObservedPod) -> Option<Trouble> {
     let status = pod.container()?;
     let ended = last_end(status)?;
     let hopeless = status.restart_count >= LOOP && is_down(status) && ended.exit_code != 0;
     let reason = Reason::new(summary(ended)).details(pod.last_lines.clone());
-    let reason = match hint(ended, pod) {
+    let reason = match hint(version, ended, pod) {
         Some(hint) => reason.hint(hint),
         None => reason,
     };
@@ -68,14 +69,14 @@ fn signal(ended: &ContainerStateTerminated) -> Option<(i32, &'static str)> {
     Some((number, name))
 }
 
-fn hint(ended: &ContainerStateTerminated, pod: &ObservedPod) -> Option<String> {
+fn hint(version: &Version, ended: &ContainerStateTerminated, pod: &ObservedPod) -> Option<String> {
     let liveness = pod
         .warnings
         .iter()
         .find(|warning| warning.starts_with("Liveness probe"));
     let killed = matches!(signal(ended), Some((9 | 15, _)));
     let hint = match ended.exit_code {
-        _ if ended.reason.as_deref() == Some("OOMKilled") => return None,
+        _ if ended.reason.as_deref() == Some("OOMKilled") => return limit(version),
         _ if killed && liveness.is_some() => {
             return Some(format!(
                 "Kubernetes restarts it because `liveness_path` in iterapp.toml does not answer: {}",
@@ -89,4 +90,11 @@ fn hint(ended: &ContainerStateTerminated, pod: &ObservedPod) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+fn limit(version: &Version) -> Option<String> {
+    let memory = version.spec.run.limits.memory.as_ref()?;
+    Some(format!(
+        "`memory` under [limits] in iterapp.toml allows it {memory}"
+    ))
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 
-use super::desired::version_label;
+use super::desired::{STEADY_SECONDS, version_label};
 use super::observe::ObservedAppling;
 use crate::release::spec::Version;
 use trouble::Trouble;
@@ -71,13 +71,13 @@ pub fn judge(
 }
 
 /// Every wanted pod is of this version and available, and those of the version before are at least
-/// being stopped.
+/// being stopped. A worker's pods are available once they have run for a few seconds.
 fn is_ready(version: &Version, observed: &ObservedAppling) -> bool {
     let Some(deployment) = &observed.deployment else {
         return false;
     };
     let status = deployment.status.clone().unwrap_or_default();
-    let wanted = i64::from(version.spec.replicas());
+    let wanted = i64::from(observed.wanted_pods(version));
     let count = |number: Option<i32>| i64::from(number.unwrap_or(0));
     is_current(deployment, observed)
         && count(status.updated_replicas) >= wanted
@@ -97,9 +97,12 @@ fn is_current(deployment: &Deployment, observed: &ObservedAppling) -> bool {
 
 fn progress(version: &Version, observed: &ObservedAppling, worst: Option<&Trouble>) -> String {
     let count = ready_count(version, observed);
-    let all_ready = observed.ready_pods() >= to_count(version.spec.replicas());
+    let all_ready = observed.ready_pods() >= to_count(observed.wanted_pods(version));
     match worst {
         Some(trouble) => format!("{count}: {}", trouble.reason.summary),
+        None if all_ready && observed.is_unsteady(version) => {
+            format!("{count}, which they are to do for {STEADY_SECONDS} s")
+        }
         None if all_ready => format!("{count}, those before are being stopped"),
         None => count,
     }
@@ -108,17 +111,25 @@ fn progress(version: &Version, observed: &ObservedAppling, worst: Option<&Troubl
 fn too_slow(version: &Version, observed: &ObservedAppling, deadline: Duration) -> Reason {
     let count = ready_count(version, observed);
     let seconds = deadline.as_secs();
-    Reason::new(format!("after {seconds} s only {count}")).hint(
-        "a pod must start and answer its readiness probe within that time; \
-         if it does slow work at its start, do that work after it answers",
-    )
+    let hint = match version.spec.http() {
+        Some(_) => {
+            "a pod must start and answer its readiness probe within that time; \
+             if it does slow work at its start, do that work after it answers"
+        }
+        None => "a pod must start within that time, and go on running",
+    };
+    Reason::new(format!("after {seconds} s only {count}")).hint(hint)
 }
 
 fn ready_count(version: &Version, observed: &ObservedAppling) -> String {
-    let wanted = version.spec.replicas();
+    let wanted = observed.wanted_pods(version);
     let ready = observed.ready_pods().min(to_count(wanted));
     let pods = if wanted == 1 { "pod" } else { "pods" };
-    format!("{ready} of {wanted} {pods} ready")
+    let state = match version.spec.http() {
+        Some(_) => "ready",
+        None => "running",
+    };
+    format!("{ready} of {wanted} {pods} {state}")
 }
 
 fn to_count(replicas: u32) -> usize {
@@ -131,6 +142,19 @@ impl ObservedAppling {
         const YOUNG: Duration = Duration::from_secs(8);
         let unready = || self.pods.iter().filter(|pod| !pod.is_ready());
         unready().next().is_some() && unready().all(|pod| pod.age < YOUNG)
+    }
+
+    fn wanted_pods(&self, version: &Version) -> u32 {
+        let spec = self.deployment.as_ref().and_then(|d| d.spec.as_ref());
+        let now = spec.and_then(|spec| u32::try_from(spec.replicas?).ok());
+        version.spec.replicas_given(now)
+    }
+
+    /// Whether it is a worker some of whose pods have not run for long enough to count.
+    fn is_unsteady(&self, version: &Version) -> bool {
+        let status = self.deployment.as_ref().and_then(|d| d.status.as_ref());
+        let unavailable = status.and_then(|status| status.unavailable_replicas);
+        version.spec.http().is_none() && unavailable.unwrap_or(0) > 0
     }
 
     fn ready_pods(&self) -> usize {

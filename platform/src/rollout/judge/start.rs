@@ -33,14 +33,14 @@ pub(super) fn image(version: &Version, pod: &ObservedPod) -> Option<Trouble> {
 }
 
 /// The container cannot be made, or its command not be started.
-pub(super) fn container(pod: &ObservedPod) -> Option<Trouble> {
+pub(super) fn container(version: &Version, pod: &ObservedPod) -> Option<Trouble> {
     let message = match waiting(pod) {
         Some((why, message)) if is_start_error(why) => message,
         _ => failed_start(pod)?,
     };
     let words = shortened(&message);
     let reason = Reason::new(format!("its container cannot be started: {words}"));
-    let reason = match hint(&words) {
+    let reason = match hint(version, &words) {
         Some(hint) => reason.hint(hint),
         None => reason,
     };
@@ -89,15 +89,20 @@ fn shortened(message: &str) -> String {
     inner.trim_end_matches(": unknown").trim().to_owned()
 }
 
-fn hint(words: &str) -> Option<&'static str> {
-    const MISSING: &str =
-        "the Dockerfile's CMD or ENTRYPOINT names a program that is not in the image";
+fn hint(version: &Version, words: &str) -> Option<&'static str> {
+    let missing = match version.spec.run.command {
+        None => "the Dockerfile's CMD or ENTRYPOINT names a program that is not in the image",
+        Some(_) => {
+            "`command` in iterapp.toml are the arguments of the Dockerfile's ENTRYPOINT; \
+             where there is none, it must begin with a program of the image"
+        }
+    };
     const CLOSED: &str =
         "make the file executable in the Dockerfile, for example with `RUN chmod +x`";
     const FORMAT: &str = "the program is for another processor, or a script without a `#!` line";
     [
-        ("no such file or directory", MISSING),
-        ("executable file not found", MISSING),
+        ("no such file or directory", missing),
+        ("executable file not found", missing),
         ("permission denied", CLOSED),
         ("exec format error", FORMAT),
     ]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use iterapp_schema::Run;
+use iterapp_schema::{Autoscale, Run, Scale};
 use serde_json::{Value, json};
 
 use super::super::labels;
@@ -367,6 +367,88 @@ fn a_first_crash_is_forgotten_when_the_app_runs_and_answers_wrongly() {
         reason.summary,
         "the readiness probe GET :3000/health got 404"
     );
+}
+
+fn worker() -> Version {
+    let mut worker = version();
+    worker.spec.run.http = None;
+    worker.spec.service_names.clear();
+    worker
+}
+
+#[test]
+fn a_worker_is_ready_once_it_has_run_for_a_few_seconds() {
+    let status = |available: i32| {
+        json!({
+            "observedGeneration": 3, "replicas": 2, "updatedReplicas": 2,
+            "availableReplicas": available, "unavailableReplicas": 2 - available,
+        })
+    };
+    let judged = |available: i32| {
+        let observed = appling(status(available), vec![ready(), ready()]);
+        judge(&worker(), &observed, EARLY, DEADLINE)
+    };
+    let running = "2 of 2 pods running, which they are to do for 5 s";
+    assert_eq!(waits(&judged(1)), running);
+    assert_eq!(judged(2), Standing::Ready);
+}
+
+#[test]
+fn a_worker_is_told_nothing_of_ports_and_probes() {
+    let rows = [
+        looping(json!({ "exitCode": 3 }), 2),
+        looping(json!({ "exitCode": 0 }), 5),
+        waiting("ContainerCreating", ""),
+        running("Readiness probe failed: connection refused"),
+    ];
+    for pod in rows {
+        let observed = appling(rolling(), vec![pod]);
+        for on_trial_for in [EARLY, DEADLINE] {
+            let standing = judge(&worker(), &observed, on_trial_for, DEADLINE);
+            let words = format!("{standing:?}");
+            for wrong in ["port", "prob", "answer"] {
+                assert!(!words.contains(wrong), "{words}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_autoscaled_appling_wants_as_many_pods_as_its_autoscaler() {
+    let mut version = version();
+    let (min, max, cpu) = (2, 5, 80);
+    version.spec.run.scale = Scale::Auto(Autoscale { min, max, cpu });
+    for (chosen, wanted) in [(0, 2), (2, 2), (4, 4)] {
+        let mut observed = appling(rolling(), vec![ready()]);
+        let deployment = observed.deployment.as_mut().unwrap();
+        deployment.spec.as_mut().unwrap().replicas = Some(chosen);
+        let standing = judge(&version, &observed, EARLY, DEADLINE);
+        assert_eq!(waits(&standing), format!("1 of {wanted} pods ready"));
+    }
+}
+
+#[test]
+fn a_node_selector_is_blamed_only_when_it_shuts_out_every_node() {
+    let mut version = version();
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    version.spec.run.node_selector = [pair("disk", "ssd"), pair("gpu", "true")].into();
+    let judged = |message: &str| {
+        let pod = pod(json!({ "phase": "Pending", "conditions": [{
+            "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message,
+        }]}));
+        let observed = appling(rolling(), vec![pod]);
+        failed(judge(&version, &observed, DEADLINE, DEADLINE))
+    };
+    let none = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector. \
+                preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.";
+    let reason = judged(none);
+    assert_eq!(
+        reason.summary,
+        "no node fits its node_selector: disk=ssd, gpu=true"
+    );
+    assert_eq!(reason.details, [none]);
+    let full = "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't match Pod's node affinity/selector.";
+    assert_eq!(judged(full).summary, "no node has room for one of its pods");
 }
 
 #[test]

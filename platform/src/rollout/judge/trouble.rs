@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use iterapp_schema::Resources;
 use k8s_openapi::api::core::v1::PodCondition;
 
 use super::super::observe::{ObservedAppling, ObservedPod};
@@ -61,12 +62,12 @@ pub(super) fn all(version: &Version, observed: &ObservedAppling) -> Vec<Trouble>
 /// One pod has one trouble: how far it came decides which.
 fn of_pod(version: &Version, pod: &ObservedPod) -> Option<Trouble> {
     evicted(pod)
-        .or_else(|| no_room(pod))
+        .or_else(|| no_room(version, pod))
         .or_else(|| start::image(version, pod))
-        .or_else(|| start::container(pod))
-        .or_else(|| crash::crash(pod).filter(|_| !crash::is_over(pod)))
+        .or_else(|| start::container(version, pod))
+        .or_else(|| crash::crash(version, pod).filter(|_| !crash::is_over(pod)))
         .or_else(|| probe::readiness(version, pod))
-        .or_else(|| crash::crash(pod))
+        .or_else(|| crash::crash(version, pod))
         .or_else(|| node(pod))
 }
 
@@ -102,12 +103,40 @@ fn evicted(pod: &ObservedPod) -> Option<Trouble> {
     Some(Trouble::passing(Weight::Evicted, reason))
 }
 
-fn no_room(pod: &ObservedPod) -> Option<Trouble> {
+fn no_room(version: &Version, pod: &ObservedPod) -> Option<Trouble> {
     let scheduled = condition(pod, "PodScheduled").filter(|c| c.status == "False")?;
-    let reason = Reason::new("no node has room for one of its pods")
-        .details(scheduled.message.clone().into_iter().collect())
-        .hint("whoever runs the cluster can make room, or add a node");
-    Some(Trouble::passing(Weight::NoRoom, reason))
+    let message = scheduled.message.clone().unwrap_or_default();
+    let reason = no_node_fits(version, &message).unwrap_or_else(|| {
+        let hint = match version.spec.run.requests == Resources::default() {
+            true => "whoever runs the cluster can make room, or add a node",
+            false => {
+                "ask for less under [requests] in iterapp.toml; \
+                 or whoever runs the cluster can make room, or add a node"
+            }
+        };
+        Reason::new("no node has room for one of its pods").hint(hint)
+    });
+    Some(Trouble::passing(
+        Weight::NoRoom,
+        reason.details(vec![message]),
+    ))
+}
+
+/// Nodes that the pods may not run on have no room either, and the scheduler counts both; so the
+/// selector is to blame only where it shuts out all of them.
+fn no_node_fits(version: &Version, message: &str) -> Option<Reason> {
+    const SHUT_OUT: &str = " node(s) didn't match Pod's node affinity/selector";
+    let (counted, why) = message.split_once(" nodes are available: ")?;
+    let all = counted.strip_prefix("0/")?;
+    let selector = &version.spec.run.node_selector;
+    if selector.is_empty() || !why.starts_with(&format!("{all}{SHUT_OUT}")) {
+        return None;
+    }
+    let pairs: Vec<String> = selector.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    let summary = format!("no node fits its node_selector: {}", pairs.join(", "));
+    let hint = "a node must have every one of these labels: change [node_selector] in \
+                iterapp.toml, or ask whoever runs the cluster which labels there are";
+    Some(Reason::new(summary).hint(hint))
 }
 
 /// A sandbox or a volume that cannot be set up: the kubelet tries again.

@@ -101,6 +101,7 @@ impl Reading {
                 }
                 // The kubelet counts from whole seconds, and so gives some lines again.
                 Some(_) => {}
+                None if self.source.ends => return None,
                 None => {
                     self.open = None;
                     sleep(PAUSE).await;

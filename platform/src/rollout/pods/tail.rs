@@ -45,14 +45,19 @@ pub(super) struct Source {
     pod: String,
     appling: ApplingName,
     deadline: Duration,
+    /// Whether its container ends for good: a Job's does.
+    pub(super) ends: bool,
 }
 
 impl Source {
     pub(super) fn of(pods: &Pods, pod: &Pod) -> Option<Self> {
+        let job = labels::job_of(pod.labels());
+        let ends = job.is_some();
         Some(Self {
             api: pods.api.clone(),
             pod: pod.name_any(),
-            appling: labels::appling_of(pod.labels())?,
+            appling: labels::appling_of(pod.labels()).or(job)?,
+            ends,
             deadline: pods.cluster.settings().request_deadline,
         })
     }

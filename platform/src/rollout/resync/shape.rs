@@ -1,40 +1,75 @@
-//! What matters of a pod: whether it serves, how often its container was restarted, what it waits
-//! for. The rest of its status changes far more often.
+//! What matters of objects whose status changes far more often.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 
+use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec};
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
-use kube::ResourceExt;
 use kube::runtime::watcher::Event;
+use kube::{Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 
-/// The last known shape of every pod, by its identity.
-#[derive(Default)]
-pub(super) struct Shapes(HashMap<String, Shape>);
+/// A kind of which less matters than what changes in it.
+pub(super) trait Shaped:
+    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static
+{
+    /// What matters.
+    type Shape: Clone + PartialEq + Send;
 
-impl Shapes {
+    fn shape(&self) -> Self::Shape;
+}
+
+impl Shaped for Pod {
+    type Shape = PodShape;
+
+    fn shape(&self) -> PodShape {
+        PodShape::of(self)
+    }
+}
+
+/// Its status tells every few seconds what it last measured.
+impl Shaped for HorizontalPodAutoscaler {
+    type Shape = HorizontalPodAutoscalerSpec;
+
+    fn shape(&self) -> Self::Shape {
+        self.spec.clone()
+    }
+}
+
+/// The last known shape of every object of a kind, by its identity.
+pub(super) struct Shapes<K: Shaped>(HashMap<String, K::Shape>);
+
+impl<K: Shaped> Default for Shapes<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K: Shaped> Shapes<K> {
     /// Whether an event changes anything that matters.
-    pub(super) fn differ(&mut self, event: &Event<Pod>) -> bool {
+    pub(super) fn differ(&mut self, event: &Event<K>) -> bool {
         match event {
             Event::Init => {
                 self.0.clear();
                 false
             }
             Event::InitDone => false,
-            Event::Delete(pod) => {
-                self.0.remove(&pod.uid().unwrap_or_default());
+            Event::Delete(object) => {
+                self.0.remove(&object.uid().unwrap_or_default());
                 true
             }
-            Event::Apply(pod) | Event::InitApply(pod) => {
-                let shape = Shape::of(pod);
-                let before = self.0.insert(pod.uid().unwrap_or_default(), shape.clone());
+            Event::Apply(object) | Event::InitApply(object) => {
+                let (uid, shape) = (object.uid().unwrap_or_default(), object.shape());
+                let before = self.0.insert(uid, shape.clone());
                 before != Some(shape)
             }
         }
     }
 }
 
+/// Whether a pod serves, how often its container was restarted, what it waits for.
 #[derive(Clone, PartialEq, Eq)]
-struct Shape {
+pub(super) struct PodShape {
     stopping: bool,
     phase: Option<String>,
     /// Type and status of each condition.
@@ -43,7 +78,7 @@ struct Shape {
     containers: Vec<(i32, String)>,
 }
 
-impl Shape {
+impl PodShape {
     fn of(pod: &Pod) -> Self {
         let status = pod.status.clone().unwrap_or_default();
         let conditions = status.conditions.into_iter().flatten();
@@ -90,6 +125,28 @@ mod tests {
             "status": { "podIP": ip, "containerStatuses": [container] },
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn what_an_autoscaler_measures_makes_none() {
+        let autoscaler = |max: i32, cpu: i32| {
+            let measured = json!([{ "type": "Resource", "resource": {
+                "name": "cpu", "current": { "averageUtilization": cpu },
+            }}]);
+            let target = json!({ "kind": "Deployment", "name": "web" });
+            Event::Apply(
+                serde_json::from_value::<HorizontalPodAutoscaler>(json!({
+                    "metadata": { "uid": "a" },
+                    "spec": { "maxReplicas": max, "scaleTargetRef": target },
+                    "status": { "desiredReplicas": 1, "currentMetrics": measured },
+                }))
+                .unwrap(),
+            )
+        };
+        let mut shapes = Shapes::default();
+        assert!(shapes.differ(&autoscaler(3, 10)));
+        assert!(!shapes.differ(&autoscaler(3, 90)));
+        assert!(shapes.differ(&autoscaler(4, 90)));
     }
 
     #[test]

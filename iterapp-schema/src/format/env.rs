@@ -2,36 +2,73 @@
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use toml::de::DeValue;
 
+use super::secret;
+use super::section::Read;
 use crate::diagnostic::Code;
 use crate::env_value::{Env, EnvTable, EnvValue};
 use crate::environment::Environment;
 use crate::file::{Fault, File, decimal, describe};
 use crate::parse::{Table, Value};
-use crate::{keys, suggest, validate};
+use crate::{suggest, unknown, validate};
 
 /// Words that mean "in every environment" elsewhere.
 const COMMON: &[&str] = &[
     "all", "default", "defaults", "shared", "global", "base", "commons", "comon",
 ];
 
-/// Reads everything under `[env]`.
-pub fn read(value: &Value, file: &mut File) -> Env {
+/// All tables under `[env]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EnvKeys(pub Env);
+
+impl Read for EnvKeys {
+    fn read(key: &str, value: &Value, file: &mut File) -> Option<Self> {
+        let Some(sections) = value.get_ref().as_table() else {
+            let expected = "the tables `[env.common]` and `[env.<environment>]`";
+            file.wrong_type(key, expected, value);
+            return None;
+        };
+        Some(Self(sections_of(sections, file)))
+    }
+
+    fn fits(value: &DeValue) -> bool {
+        value.is_table()
+    }
+}
+
+impl JsonSchema for EnvKeys {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Env".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let names = Environment::ALL.map(|environment| environment.to_string());
+        let names: Vec<_> = std::iter::once("common".to_owned()).chain(names).collect();
+        schemars::json_schema!({
+            "type": "object",
+            "propertyNames": { "enum": names },
+            "additionalProperties": {
+                "type": "object",
+                "propertyNames": { "pattern": "^(?!HOPS_)[A-Za-z_][A-Za-z0-9_]*$" },
+                "additionalProperties": generator.subschema_for::<EnvValue>(),
+            },
+        })
+    }
+}
+
+fn sections_of(sections: &Table, file: &mut File) -> Env {
     let mut env = Env::default();
-    let Some(sections) = value.get_ref().as_table() else {
-        file.wrong_type(
-            "env",
-            "the tables `[env.common]` and `[env.<environment>]`",
-            value,
-        );
-        return env;
-    };
     for (key, section) in sections {
         let name = key.get_ref();
         let known = name == "common" || name.parse::<Environment>().is_ok();
         let table = section.get_ref().as_table();
-        match table.filter(|table| known || !is_secret(table)) {
+        match table.filter(|table| known || !secret::is_meant(table)) {
             None => file.report(key.span(), variable_outside(name)),
             Some(_) if !known => file.report(key.span(), unknown_section(name)),
             Some(table) => {
@@ -90,7 +127,10 @@ fn variables(table: &Table, file: &mut File) -> EnvTable {
 }
 
 fn variable(name: &str, key: Range<usize>, value: &Value, file: &mut File) -> Option<EnvValue> {
-    let misplaced = keys::find(name).is_some();
+    let misplaced = unknown::is_key_of_top(name);
+    if value.get_ref().as_table().is_some_and(secret::is_meant) {
+        return secret::read(name, value, file);
+    }
     match plain(name, value) {
         Ok(value) => {
             if misplaced {
@@ -99,7 +139,7 @@ fn variable(name: &str, key: Range<usize>, value: &Value, file: &mut File) -> Op
             Some(value)
         }
         Err(_) if misplaced => {
-            file.report(key, key_in_section(name));
+            unknown::report_slipped("env", name, key, value, file);
             None
         }
         Err(fault) => {
@@ -119,10 +159,9 @@ fn plain(name: &str, value: &Value) -> Result<EnvValue, Fault> {
         DeValue::Boolean(truth) => Ok(EnvValue::Boolean(*truth)),
         DeValue::Integer(integer) => decimal(integer).map(EnvValue::Integer).ok_or_else(|| {
             let message = format!("`{name}`: {integer} is larger than TOML's integers can be");
-            Fault::new(Code::BadVariableValue, message)
-                .hint(format!("put it in quotes: `{name} = \"{integer}\"`"))
+            let fault = Fault::new(Code::BadVariableValue, message);
+            quoted(fault, name, &integer.to_string())
         }),
-        DeValue::Table(table) if is_secret(table) => Err(secret(name)),
         other => Err(no_variable(name, other)),
     }
 }
@@ -133,28 +172,13 @@ fn no_variable(name: &str, value: &DeValue) -> Fault {
         format!("`{name}`: a variable is a string, an integer or a boolean, found {found}");
     let fault = Fault::new(Code::BadVariableValue, message);
     match value {
-        DeValue::Float(float) => fault.hint(format!(
-            "put it in quotes: `{name} = \"{}\"`",
-            float.as_str()
-        )),
-        DeValue::Datetime(date) => fault.hint(format!("put it in quotes: `{name} = \"{date}\"`")),
+        DeValue::Float(float) => quoted(fault, name, float.as_str()),
+        DeValue::Datetime(date) => quoted(fault, name, &date.to_string()),
         DeValue::Array(_) => fault.hint(format!(
             "put it in quotes, in the form your program reads: `{name} = \"a,b\"`"
         )),
         _ => fault,
     }
-}
-
-fn is_secret(table: &Table) -> bool {
-    table.contains_key("encrypted") || table.contains_key("secret")
-}
-
-/// An app that starts without its secret may do worse than not start.
-fn secret(name: &str) -> Fault {
-    let message = format!(
-        "`{name}`: secret values are known but not in effect yet, and the appling must not start without one"
-    );
-    Fault::new(Code::NotSafeToIgnore, message).hint("leave it out if the appling can do without")
 }
 
 fn like_key(name: &str) -> Fault {
@@ -165,7 +189,7 @@ fn like_key(name: &str) -> Fault {
         .hint("move it above the first `[section]` if the key is meant")
 }
 
-fn key_in_section(name: &str) -> Fault {
-    let message = format!("`{name}` stands below a section header and so belongs to that section");
-    Fault::new(Code::KeyInSection, message).hint("move it above the first `[section]` of the file")
+fn quoted(fault: Fault, name: &str, text: &str) -> Fault {
+    let hint = format!("put it in quotes: `{name} = \"{text}\"`");
+    fault.hint(hint).replace_text(text)
 }

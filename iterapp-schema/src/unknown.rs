@@ -1,0 +1,277 @@
+//! Keys that do not exist where they stand: what was meant, and where it would belong.
+
+use std::ops::Range;
+
+use toml::de::DeValue;
+
+use crate::Environment;
+use crate::diagnostic::{Code, Edit};
+use crate::file::{Fault, File};
+use crate::format::{ApplingKeys, RootKeys, RunKeys, Section, SharedKeys};
+use crate::parse::{Key, Table, Value, line_of};
+use crate::suggest;
+
+/// Names of keys.
+type Names = &'static [&'static str];
+
+/// The keys of a file's top.
+const TOP: [Names; 4] = [
+    RootKeys::KEYS,
+    SharedKeys::KEYS,
+    ApplingKeys::KEYS,
+    RunKeys::KEYS,
+];
+
+/// The names of all keys that can stand at a file's top.
+pub fn keys_of_top() -> Vec<&'static str> {
+    TOP.concat()
+}
+
+/// Whether a key of this name can stand at a file's top.
+pub fn is_key_of_top(name: &str) -> bool {
+    TOP.iter().any(|keys| keys.contains(&name))
+}
+
+/// Says that a section has no such key.
+pub fn in_section(section: &str, keys: Names, name: &Key, value: &Value, file: &mut File) {
+    let (text, span) = (name.get_ref(), name.span());
+    if let Some(environment) = section.strip_prefix("override.") {
+        if let Some(fault) = not_overridden(text, environment) {
+            return file.report(span, fault);
+        }
+    } else if is_key_of_top(text) {
+        return report_slipped(section, text, span, value, file);
+    }
+    let message = format!("`[{section}]` has no key `{text}`");
+    let fault = Fault::new(Code::UnknownKey, message);
+    let meant = suggest::key_of_section(section, text, keys);
+    file.report(
+        span.clone(),
+        with_suggestion(fault, text, span, meant, keys),
+    );
+}
+
+fn not_overridden(name: &str, environment: &str) -> Option<Fault> {
+    if !is_key_of_top(name) || RunKeys::KEYS.contains(&name) {
+        return None;
+    }
+    let message = format!("`{name}` is the same in every environment");
+    let hint = match name {
+        "env" => format!("variables of one environment stand in `[env.{environment}]`"),
+        "build" | "build_secrets" => {
+            "one image runs in every environment; let a variable make the difference".to_owned()
+        }
+        _ => "move it above the first `[section]` of the file".to_owned(),
+    };
+    Some(Fault::new(Code::CannotOverride, message).hint(hint))
+}
+
+/// Says that a file's top has no such key.
+pub fn at_top(name: &Key, value: &Value, keys: Names, file: &mut File) {
+    let (text, span) = (name.get_ref(), name.span());
+    let table = value.get_ref().as_table();
+    let what = match table {
+        Some(_) => format!("section `[{text}]`"),
+        None => format!("key `{text}`"),
+    };
+    let fault = Fault::new(Code::UnknownKey, format!("there is no {what}"));
+    file.report(span.clone(), with_hint(fault, text, span, table, keys));
+}
+
+fn with_hint(
+    fault: Fault,
+    name: &str,
+    span: Range<usize>,
+    table: Option<&Table>,
+    keys: Names,
+) -> Fault {
+    let inside = table.and_then(|table| {
+        let names = table.keys().map(|key| key.get_ref().as_ref());
+        names
+            .into_iter()
+            .find(|key| is_key_of_top(key) && *key != "env")
+    });
+    if table.is_some() {
+        if ["environment", "environments"].contains(&name) {
+            return fault.hint(
+                "variables stand in `[env.common]` and `[env.<environment>]`, other keys of one environment in `[override.<environment>]`",
+            );
+        }
+        if let Ok(environment) = name.parse::<Environment>() {
+            return fault.hint(format!(
+                "variables of `{environment}` stand in `[env.{environment}]`, other keys in `[override.{environment}]`"
+            ));
+        }
+        if let Some(key) = inside {
+            return fault.hint(format!("`{key}` stands at the file's top, in no section"));
+        }
+    }
+    let meant = suggest::key(name, &keys_of_top());
+    if meant.is_none() && looks_like_variable(name) {
+        return fault.hint(format!(
+            "if `{name}` is a variable, put it below `[env.common]`"
+        ));
+    }
+    with_suggestion(fault, name, span, meant, keys)
+}
+
+/// The fault with what was probably meant; where only the way of writing differs, that is certain.
+fn with_suggestion(
+    fault: Fault,
+    name: &str,
+    span: Range<usize>,
+    meant: Option<&str>,
+    keys: Names,
+) -> Fault {
+    let Some(meant) = meant else {
+        let keys: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
+        return fault.hint(format!("the keys are {}", keys.join(", ")));
+    };
+    let fault = fault.hint(format!("did you mean `{meant}`?"));
+    if suggest::same_but_for_writing(name, meant) {
+        return fault.edits(vec![Edit::new(span, meant)]);
+    }
+    fault
+}
+
+fn looks_like_variable(name: &str) -> bool {
+    let upper = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    name.chars().all(upper) && name.starts_with(|c: char| c.is_ascii_uppercase())
+}
+
+/// Where the author chooses the keys, only a value of another kind tells a key that slipped into the
+/// section. Says so, and whether it did.
+pub fn slipped(
+    section: &str,
+    name: &Key,
+    value: &Value,
+    fits: impl Fn(&DeValue) -> bool,
+    file: &mut File,
+) -> bool {
+    let slipped = is_key_of_top(name.get_ref()) && !fits(value.get_ref());
+    if slipped {
+        report_slipped(section, name.get_ref(), name.span(), value, file);
+    }
+    slipped
+}
+
+/// Says that a key of the file's top slipped into a section, as all do that stand below a header.
+pub fn report_slipped(
+    section: &str,
+    name: &str,
+    span: Range<usize>,
+    value: &Value,
+    file: &mut File,
+) {
+    let section = match section {
+        // The tables of variables are spoken of together: which one it is does not matter here.
+        "env" => section_above(file.text, span.start).unwrap_or(section),
+        _ => section,
+    };
+    let message = format!(
+        "`{name}` stands below the header `[{section}]`, and so means `{section}.{name}`, which does not exist"
+    );
+    let fault = Fault::new(Code::KeyInSection, message);
+    let fault = match moved(file.text, span.start, value.span().end, section) {
+        Some(Move {
+            statement,
+            header,
+            edits,
+        }) => fault
+            .hint(format!(
+                "sections go last; the file would have\n{statement}\n{header}"
+            ))
+            .edits(edits),
+        None => fault.hint(format!(
+            "sections go last: move `{name}` above the first `[section]` of the file"
+        )),
+    };
+    file.report(span, fault);
+}
+
+/// The name in the nearest header before a place.
+fn section_above(text: &str, before: usize) -> Option<&str> {
+    let line = text[..before]
+        .lines()
+        .rev()
+        .map(str::trim)
+        .find(|line| line.starts_with('['))?;
+    Some(line.trim_start_matches('[').split(']').next()?.trim())
+}
+
+/// How a statement moves above the first header.
+struct Move<'t> {
+    statement: &'t str,
+    header: String,
+    edits: Vec<Edit>,
+}
+
+/// None when it does not stand on lines of its own, or the key is there already.
+fn moved<'t>(text: &'t str, key: usize, value_end: usize, section: &str) -> Option<Move<'t>> {
+    let first = line_of(text, key);
+    let last = line_of(text, value_end);
+    let alone = text[first.start..key].trim().is_empty();
+    let rest = text.get(value_end..last.end)?.trim();
+    if !alone || !(rest.is_empty() || rest.starts_with('#')) {
+        return None;
+    }
+    let header = first_header(text).filter(|header| *header < first.start)?;
+    let name = text[key..value_end].split(['=', ' ']).next()?;
+    if text[..header]
+        .lines()
+        .any(|line| line.split('=').next().map(str::trim) == Some(name))
+    {
+        return None;
+    }
+    let statement = text[first.start..last.end].trim();
+    let end = (last.end + 1).min(text.len());
+    Some(Move {
+        statement,
+        header: format!("[{section}]"),
+        edits: vec![
+            Edit::new(header..header, format!("{statement}\n")),
+            Edit::new(first.start..end, ""),
+        ],
+    })
+}
+
+/// Where the first header's line begins.
+fn first_header(text: &str) -> Option<usize> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if line.starts_with('[') && line.trim_end().contains(']') {
+            return Some(start);
+        }
+        start += line.len();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_moves_with_all_its_lines() {
+        let text = "port = 80\n\n[postgres]\napplings = [\n  \"a\",\n]\nextensions = []\n";
+        let key = text.find("applings").unwrap();
+        let end = text.find("]\next").unwrap() + 1;
+        let moved = moved(text, key, end, "postgres").unwrap();
+        let fix = crate::diagnostic::Fix { edits: moved.edits };
+        assert_eq!(
+            fix.apply(text).unwrap(),
+            "port = 80\n\napplings = [\n  \"a\",\n]\n[postgres]\nextensions = []\n"
+        );
+    }
+
+    #[test]
+    fn what_shares_a_line_or_is_there_already_stays() {
+        for (text, key) in [
+            ("a = { port = 1 }\n", "port"),
+            ("port = 1\n[a]\nport = 2\n", "port = 2"),
+        ] {
+            let key = text.find(key).unwrap();
+            assert!(moved(text, key, key + 8, "a").is_none(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The wall around an isolated appling: with whom its pods may speak.
+//!
+//! Its own namespace and the allowed apps' in the same environment, in both directions; requests
+//! from the ingress, if the world is to reach it; and name servers. Nothing else, the internet
+//! included: what is isolated is to keep what it knows. (What a pod answers always gets back, and
+//! the kubelet's probes come through.)
+
+use iterapp_schema::{AppName, Isolation};
+use k8s_openapi::api::networking::v1::{
+    IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
+    NetworkPolicyPort, NetworkPolicySpec,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::super::cluster::IngressSource;
+use super::Part;
+use super::labels::{self, Labels};
+
+/// Kubernetes' own label of every namespace.
+const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+
+/// Where name servers listen.
+const DNS_PORT: i32 = 53;
+
+/// One for the appling's pods and one for those of its Jobs; none for an appling that is not
+/// isolated.
+pub(super) fn network_policies(part: &Part<'_>) -> Vec<NetworkPolicy> {
+    let Some(isolation) = &part.version.spec.run.isolation else {
+        return Vec::new();
+    };
+    let name = &part.version.spec.name;
+    let jobs = labels::of_jobs(&part.wanted.app, part.wanted.environment, name);
+    let mut from = neighbours(part, isolation);
+    let to = from.clone();
+    if part.version.spec.ingress().is_some() {
+        from.extend(part.settings.ingress_sources.iter().map(ingress));
+    }
+    let wall = |name: &str, pods: Labels, from: Vec<NetworkPolicyPeer>| NetworkPolicy {
+        metadata: part.metadata(name),
+        spec: Some(NetworkPolicySpec {
+            pod_selector: Some(matching(pods)),
+            policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
+            ingress: Some(incoming(from)),
+            egress: Some(vec![outgoing(to.clone()), dns()]),
+        }),
+    };
+    vec![
+        wall(name.as_ref(), part.selector.clone(), from),
+        // Nobody has anything to ask of a Job.
+        wall(&format!("{name}.jobs"), jobs, Vec::new()),
+    ]
+}
+
+/// The own namespace, and those of the allowed apps.
+fn neighbours(part: &Part<'_>, isolation: &Isolation) -> Vec<NetworkPolicyPeer> {
+    let own = NetworkPolicyPeer {
+        pod_selector: Some(LabelSelector::default()),
+        ..NetworkPolicyPeer::default()
+    };
+    let allowed = isolation.allow_apps.iter().map(|app| allowed(part, app));
+    std::iter::once(own).chain(allowed).collect()
+}
+
+fn allowed(part: &Part<'_>, app: &AppName) -> NetworkPolicyPeer {
+    let mut labels = labels::of_environment(&part.settings.instance, app, part.wanted.environment);
+    labels.remove(labels::MANAGED_BY);
+    namespace(labels)
+}
+
+fn ingress(source: &IngressSource) -> NetworkPolicyPeer {
+    match source {
+        IngressSource::Namespace(name) => {
+            namespace([(NAMESPACE_NAME.to_owned(), name.clone())].into())
+        }
+        IngressSource::Network(network) => NetworkPolicyPeer {
+            ip_block: Some(IPBlock {
+                cidr: network.to_string(),
+                ..IPBlock::default()
+            }),
+            ..NetworkPolicyPeer::default()
+        },
+    }
+}
+
+fn namespace(labels: Labels) -> NetworkPolicyPeer {
+    NetworkPolicyPeer {
+        namespace_selector: Some(matching(labels)),
+        ..NetworkPolicyPeer::default()
+    }
+}
+
+fn matching(labels: Labels) -> LabelSelector {
+    LabelSelector {
+        match_labels: Some(labels),
+        ..LabelSelector::default()
+    }
+}
+
+/// A rule without peers would let everybody in, so that there is none then.
+fn incoming(from: Vec<NetworkPolicyPeer>) -> Vec<NetworkPolicyIngressRule> {
+    if from.is_empty() {
+        return Vec::new();
+    }
+    vec![NetworkPolicyIngressRule {
+        from: Some(from),
+        ports: None,
+    }]
+}
+
+fn outgoing(to: Vec<NetworkPolicyPeer>) -> NetworkPolicyEgressRule {
+    NetworkPolicyEgressRule {
+        to: Some(to),
+        ports: None,
+    }
+}
+
+/// Wherever they are: some clusters have them on nodes, with addresses of their own.
+fn dns() -> NetworkPolicyEgressRule {
+    let port = |protocol: &str| NetworkPolicyPort {
+        port: Some(IntOrString::Int(DNS_PORT)),
+        protocol: Some(protocol.to_owned()),
+        ..NetworkPolicyPort::default()
+    };
+    NetworkPolicyEgressRule {
+        to: None,
+        ports: Some(vec![port("UDP"), port("TCP")]),
+    }
+}
