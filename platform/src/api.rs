@@ -126,6 +126,8 @@ impl ReleaseState {
 pub enum ApplingState {
     /// Its image is being built, or waits to be.
     Building,
+    /// Its release command runs, or waits for that of an older release to end.
+    Releasing,
     /// Its pods are being replaced.
     RollingOut,
     /// It is on this release.
@@ -224,14 +226,14 @@ pub struct RunningAppling {
     pub urls: Vec<String>,
 }
 
-/// One line of a log: a release's step, a build's output or a pod's.
+/// One line of a log: a release's step, a build's output, a release command's or a pod's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LogLine {
     /// When it was written.
     pub at: Timestamp,
     /// The appling it is about, if one.
     pub appling: Option<ApplingName>,
-    /// `release` (a step of the platform), `build`, or `pod`.
+    /// `release` (a step of the platform), `build`, `command` (a release command), or `pod`.
     pub source: String,
     /// The pod, for lines of pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]

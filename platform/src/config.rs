@@ -119,6 +119,9 @@ pub struct Config {
     /// Memory that an appling may use at most when its `iterapp.toml` names no limit.
     #[arg(long, env = "HOPS_DEFAULT_MEMORY_LIMIT", value_parser = quantity)]
     pub default_memory_limit: Option<String>,
+    /// Seconds until a release command is ended, and counts as failed.
+    #[arg(long, env = "HOPS_RELEASE_COMMAND_DEADLINE", default_value = "3600", value_parser = seconds)]
+    pub release_command_deadline: Duration,
     /// Largest pack that a `git push` may send, in bytes.
     #[arg(long, env = "HOPS_MAX_PACK_BYTES", default_value_t = 1 << 30)]
     pub max_pack_bytes: u64,
@@ -191,6 +194,7 @@ impl Config {
             ingress_flavour: self.ingress_flavour,
             ingress_sources: self.ingress_from.clone(),
             caller_image: self.caller_image.clone(),
+            release_command_deadline: self.release_command_deadline,
             pull_secret: login,
             defaults: Defaults {
                 requests: Resources {

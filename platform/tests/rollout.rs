@@ -80,6 +80,7 @@ impl World {
             environment: Environment::Test,
             versions: Vec::new(),
             good: Vec::new(),
+            commands: Vec::new(),
         };
         let cluster = Cluster::connect(settings).await.unwrap();
         Self { cluster, wanted }

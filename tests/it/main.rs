@@ -3,6 +3,7 @@
 //!
 //! Tests name the acceptance rows they prove, as in `// Proves: H01 H05`.
 
+mod build_keys;
 mod builds;
 mod cli;
 mod crashes;
@@ -15,6 +16,7 @@ mod intake;
 mod isolation;
 mod journeys;
 mod plan;
+mod release_command;
 mod releases;
 mod rollout;
 mod run;

@@ -55,6 +55,7 @@ pub fn release_state(release: &Release) -> Cell {
 pub fn appling_state(state: ApplingState) -> Cell {
     match state {
         ApplingState::Building => Cell::styled("building", UNDERWAY),
+        ApplingState::Releasing => Cell::styled("releasing", UNDERWAY),
         ApplingState::RollingOut => Cell::styled("rolling out", UNDERWAY),
         ApplingState::Live => Cell::styled("live", GOOD),
         ApplingState::Failed => Cell::styled("failed", BAD),

@@ -1,7 +1,9 @@
 //! Builds: one image of one appling at one commit.
 
-use iterapp_schema::{AppName, ApplingName};
-use sqlx::{FromRow, PgExecutor, PgPool, Postgres, Transaction};
+use std::collections::BTreeMap;
+
+use iterapp_schema::{AppName, ApplingName, Build as Settings};
+use sqlx::{FromRow, PgExecutor, PgPool, Postgres, Transaction, types::Json};
 use uuid::Uuid;
 
 use super::stored;
@@ -18,8 +20,8 @@ pub struct Build {
     pub appling: ApplingName,
     /// The commit, 40 hex digits.
     pub commit: String,
-    /// The Dockerfile's path in the repository.
-    pub dockerfile: String,
+    /// How the appling's file at that commit says that it is built, without the secrets.
+    pub settings: Settings,
     /// Where the image is pushed, `registry/app/appling:commit`.
     pub image: String,
     /// `waiting`, `done`, `failed` or `cancelled`.
@@ -37,6 +39,9 @@ struct Row {
     appling: String,
     commit: String,
     dockerfile: String,
+    target: Option<String>,
+    args: Json<BTreeMap<String, String>>,
+    watch: Vec<String>,
     image: String,
     state: String,
     digest: Option<String>,
@@ -52,7 +57,12 @@ impl TryFrom<Row> for Build {
             app: stored(&row.app)?,
             appling: stored(&row.appling)?,
             commit: row.commit,
-            dockerfile: row.dockerfile,
+            settings: Settings {
+                target: row.target,
+                args: row.args.0,
+                watch: row.watch,
+                ..Settings::of(row.dockerfile)
+            },
             image: row.image,
             state: row.state,
             digest: row.digest,
@@ -62,6 +72,17 @@ impl TryFrom<Row> for Build {
 }
 
 impl Build {
+    /// The same once more.
+    pub fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            app: &self.app,
+            appling: &self.appling,
+            commit: &self.commit,
+            settings: &self.settings,
+            image: &self.image,
+        }
+    }
+
     /// The image by digest, as it is deployed.
     pub fn image_by_digest(&self) -> Option<String> {
         let (repository, _tag) = self.image.rsplit_once(':')?;
@@ -69,7 +90,7 @@ impl Build {
     }
 }
 
-/// What identifies the outcome of a build.
+/// What a build is made of.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
     /// The app.
@@ -78,8 +99,8 @@ pub struct Wanted<'a> {
     pub appling: &'a ApplingName,
     /// The commit.
     pub commit: &'a str,
-    /// The Dockerfile's path in the repository.
-    pub dockerfile: &'a str,
+    /// How it is built.
+    pub settings: &'a Settings,
     /// Where the image is pushed.
     pub image: &'a str,
 }
@@ -93,13 +114,16 @@ pub async fn find_or_create(
     wanted: Wanted<'_>,
 ) -> sqlx::Result<Uuid> {
     let known = sqlx::query_scalar(
-        "select id from builds where app = $1 and appling = $2 and commit = $3 and dockerfile = $4 and image = $5
+        "select id from builds where app = $1 and appling = $2 and commit = $3 and dockerfile = $4
+         and target is not distinct from $5 and args = $6 and image = $7
          and state in ('waiting', 'done') order by created_at desc limit 1",
     )
     .bind(wanted.app.as_ref())
     .bind(wanted.appling.as_ref())
     .bind(wanted.commit)
-    .bind(wanted.dockerfile)
+    .bind(&wanted.settings.dockerfile)
+    .bind(&wanted.settings.target)
+    .bind(Json(&wanted.settings.args))
     .bind(wanted.image)
     .fetch_optional(&mut **tx)
     .await?;
@@ -112,13 +136,17 @@ pub async fn find_or_create(
 async fn create(tx: &mut Transaction<'_, Postgres>, wanted: Wanted<'_>) -> sqlx::Result<Uuid> {
     let id = Uuid::now_v7();
     sqlx::query(
-        "insert into builds (id, app, appling, commit, dockerfile, image, due_at) values ($1, $2, $3, $4, $5, $6, now())",
+        "insert into builds (id, app, appling, commit, dockerfile, target, args, watch, image, due_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, now())",
     )
     .bind(id)
     .bind(wanted.app.as_ref())
     .bind(wanted.appling.as_ref())
     .bind(wanted.commit)
-    .bind(wanted.dockerfile)
+    .bind(&wanted.settings.dockerfile)
+    .bind(&wanted.settings.target)
+    .bind(Json(&wanted.settings.args))
+    .bind(&wanted.settings.watch)
     .bind(wanted.image)
     .execute(&mut **tx)
     .await?;

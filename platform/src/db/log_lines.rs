@@ -87,6 +87,17 @@ pub async fn after(db: &PgPool, stream: Uuid, after: i64, limit: i64) -> sqlx::R
         .collect())
 }
 
+/// How many lines a stream has.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn count(db: &PgPool, stream: Uuid) -> sqlx::Result<i64> {
+    sqlx::query_scalar("select coalesce(max(seq), 0) from log_lines where stream = $1")
+        .bind(stream)
+        .fetch_one(db)
+        .await
+}
+
 /// Wakes whoever follows `stream`: a release, a build, or a push.
 ///
 /// # Errors

@@ -302,7 +302,7 @@ pub async fn supersede(
     .bind(format!("release {} took over", by.number))
     .fetch_all(&mut **tx)
     .await?;
-    sqlx::query("update verdicts set state = 'superseded' where release = any($1) and state in ('building', 'rolling_out')")
+    sqlx::query("update verdicts set state = 'superseded' where release = any($1) and state in ('building', 'releasing', 'rolling_out')")
         .bind(&ids)
         .execute(&mut **tx)
         .await?;

@@ -34,6 +34,19 @@ pub struct Verdict {
     pub waiting_for: Option<String>,
     /// Since when its candidate is on trial: since Kubernetes first accepted it.
     pub on_trial_since: Option<Timestamp>,
+    /// Its release command, once it was started.
+    pub command: Option<Command>,
+}
+
+/// A release command that was started.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// The stream of its log lines.
+    pub stream: Uuid,
+    /// Since when its Job may run.
+    pub started_at: Timestamp,
+    /// When its last line that is stored was written, in nanoseconds since 1970.
+    pub log_until: Option<i64>,
 }
 
 impl Verdict {
@@ -58,6 +71,9 @@ struct Row {
     reason: Option<String>,
     waiting_for: Option<String>,
     on_trial_since: Option<jiff_sqlx::Timestamp>,
+    command: Option<Uuid>,
+    command_started_at: Option<jiff_sqlx::Timestamp>,
+    command_log_until: Option<i64>,
 }
 
 impl TryFrom<Row> for Verdict {
@@ -75,6 +91,14 @@ impl TryFrom<Row> for Verdict {
             reason: row.reason,
             waiting_for: row.waiting_for,
             on_trial_since: row.on_trial_since.map(|at| at.to_jiff()),
+            command: row
+                .command
+                .zip(row.command_started_at)
+                .map(|(stream, started_at)| Command {
+                    stream,
+                    started_at: started_at.to_jiff(),
+                    log_until: row.command_log_until,
+                }),
         })
     }
 }
@@ -82,6 +106,7 @@ impl TryFrom<Row> for Verdict {
 fn state(text: &str) -> sqlx::Result<ApplingState> {
     Ok(match text {
         "building" => ApplingState::Building,
+        "releasing" => ApplingState::Releasing,
         "rolling_out" => ApplingState::RollingOut,
         "live" => ApplingState::Live,
         "failed" => ApplingState::Failed,
@@ -94,7 +119,8 @@ fn state(text: &str) -> sqlx::Result<ApplingState> {
 macro_rules! select_verdict {
     ($rest:literal) => {
         concat!(
-            "select v.release, r.number, v.appling, v.spec, v.build, v.image, v.state, v.reason, v.waiting_for, v.on_trial_since \
+            "select v.release, r.number, v.appling, v.spec, v.build, v.image, v.state, v.reason, v.waiting_for, v.on_trial_since, \
+             v.command, v.command_started_at, v.command_log_until \
              from verdicts v join releases r on r.id = v.release ",
             $rest
         )
@@ -144,7 +170,8 @@ pub async fn of_release(db: impl PgExecutor<'_>, release: Uuid) -> sqlx::Result<
 /// When Postgres fails.
 pub async fn good(db: impl PgExecutor<'_>, environment: Uuid) -> sqlx::Result<Vec<Verdict>> {
     let rows = sqlx::query_as::<_, Row>(
-        "select distinct on (v.appling) v.release, r.number, v.appling, v.spec, v.build, v.image, v.state, v.reason, v.waiting_for, v.on_trial_since
+        "select distinct on (v.appling) v.release, r.number, v.appling, v.spec, v.build, v.image, v.state, v.reason, v.waiting_for, v.on_trial_since,
+         v.command, v.command_started_at, v.command_log_until
          from verdicts v join releases r on r.id = v.release
          where r.environment = $1 and v.state in ('live', 'removed') order by v.appling, r.number desc",
     )
@@ -161,6 +188,25 @@ pub async fn good(db: impl PgExecutor<'_>, environment: Uuid) -> sqlx::Result<Ve
         .collect())
 }
 
+/// Verdicts of an environment whose release commands may run now, also of releases that were
+/// superseded meanwhile; oldest first.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn with_running_commands(
+    db: impl PgExecutor<'_>,
+    environment: Uuid,
+) -> sqlx::Result<Vec<Verdict>> {
+    let rows = sqlx::query_as::<_, Row>(select_verdict!(
+        "where r.environment = $1 and v.command_started_at is not null and v.command_ended_at is null \
+         order by r.number, v.position"
+    ))
+    .bind(environment)
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Verdict::try_from).collect()
+}
+
 /// Whether anything of the environment was ever given to Kubernetes.
 ///
 /// # Errors
@@ -175,7 +221,7 @@ pub async fn any_tried(db: impl PgExecutor<'_>, environment: Uuid) -> sqlx::Resu
     .await
 }
 
-/// An appling's image is there: its candidate can go on trial.
+/// An appling's image is there: its candidate can go on trial, at once or after a release command.
 ///
 /// # Errors
 /// When Postgres fails.
@@ -184,11 +230,13 @@ pub async fn set_image(
     release: Uuid,
     appling: &ApplingName,
     image: &str,
+    releasing: bool,
 ) -> sqlx::Result<()> {
-    sqlx::query("update verdicts set state = 'rolling_out', image = $3 where release = $1 and appling = $2 and state = 'building'")
+    sqlx::query("update verdicts set state = $4, image = $3 where release = $1 and appling = $2 and state = 'building'")
         .bind(release)
         .bind(appling.as_ref())
         .bind(image)
+        .bind(if releasing { "releasing" } else { "rolling_out" })
         .execute(&mut **tx)
         .await?;
     Ok(())
@@ -227,7 +275,87 @@ pub async fn start_trials(tx: &mut Transaction<'_, Postgres>, release: Uuid) -> 
     Ok(())
 }
 
-/// Notes what a rollout waits for; `false` when that was noted before.
+/// The release command of an appling may run from now on: its Job is there and has no pod yet.
+/// `false` when the appling does not wait for that any more.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn start_command(
+    tx: &mut Transaction<'_, Postgres>,
+    release: Uuid,
+    appling: &ApplingName,
+    waiting_for: &str,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "update verdicts set command = $3, command_started_at = now(), waiting_for = $4
+         where release = $1 and appling = $2 and state = 'releasing' and command is null",
+    )
+    .bind(release)
+    .bind(appling.as_ref())
+    .bind(Uuid::now_v7())
+    .bind(waiting_for)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Lines of a release command up to this time are stored.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn set_command_log_until(
+    tx: &mut Transaction<'_, Postgres>,
+    release: Uuid,
+    appling: &ApplingName,
+    until: i64,
+) -> sqlx::Result<()> {
+    sqlx::query("update verdicts set command_log_until = $3 where release = $1 and appling = $2")
+        .bind(release)
+        .bind(appling.as_ref())
+        .bind(until)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// A release command has ended, well or not; `false` when that was known before.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn end_command(
+    tx: &mut Transaction<'_, Postgres>,
+    release: Uuid,
+    appling: &ApplingName,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "update verdicts set command_ended_at = now()
+         where release = $1 and appling = $2 and command is not null and command_ended_at is null",
+    )
+    .bind(release)
+    .bind(appling.as_ref())
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Nothing keeps an appling's candidate from its trial any more.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn roll_out(
+    tx: &mut Transaction<'_, Postgres>,
+    release: Uuid,
+    appling: &ApplingName,
+) -> sqlx::Result<()> {
+    sqlx::query("update verdicts set state = 'rolling_out', waiting_for = null where release = $1 and appling = $2 and state = 'releasing'")
+        .bind(release)
+        .bind(appling.as_ref())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Notes what an appling waits for; `false` when that was noted before.
 ///
 /// # Errors
 /// When Postgres fails.
@@ -238,7 +366,7 @@ pub async fn set_waiting_for(
     why: &str,
 ) -> sqlx::Result<bool> {
     let done = sqlx::query(
-        "update verdicts set waiting_for = $3 where release = $1 and appling = $2 and state = 'rolling_out' and waiting_for is distinct from $3",
+        "update verdicts set waiting_for = $3 where release = $1 and appling = $2 and state in ('releasing', 'rolling_out') and waiting_for is distinct from $3",
     )
     .bind(release)
     .bind(appling.as_ref())
@@ -277,7 +405,7 @@ pub async fn fail(
 ) -> sqlx::Result<bool> {
     let done = sqlx::query(
         "update verdicts set state = 'failed', reason = $3
-         where release = $1 and appling = $2 and state in ('building', 'rolling_out')",
+         where release = $1 and appling = $2 and state in ('building', 'releasing', 'rolling_out')",
     )
     .bind(release)
     .bind(appling.as_ref())

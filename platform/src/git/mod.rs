@@ -2,6 +2,7 @@
 //! `upload-pack`); `git2` reads them.
 
 pub mod address;
+pub mod changes;
 pub mod fetch;
 pub mod hook;
 pub mod http;

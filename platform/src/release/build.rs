@@ -76,12 +76,15 @@ async fn request(platform: &Platform, build: &Build) -> anyhow::Result<BuildRequ
         .tree(&build.app, &build.commit)
         .await
         .context("opening the commit")?;
+    let settings = &build.settings;
+    let mut build_args = settings.args.clone();
+    build_args.insert("HOPS_GIT_SHA".to_owned(), build.commit.clone());
     Ok(BuildRequest {
         affinity: format!("{}/{}", build.app, build.appling),
         context: Arc::new(tree),
-        dockerfile: build.dockerfile.clone(),
-        build_args: BTreeMap::from([("HOPS_GIT_SHA".to_owned(), build.commit.clone())]),
-        target: None,
+        dockerfile: settings.dockerfile.clone(),
+        build_args,
+        target: settings.target.clone(),
         platform: "linux/amd64".to_owned(),
         image: build.image.clone(),
         insecure_registry: platform.config.registry_insecure,

@@ -1,4 +1,5 @@
-//! Following a release: its steps and its builds' lines, as they happen, in one stream.
+//! Following a release: its steps, and the lines of its builds and release commands, as they happen,
+//! in one stream.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -97,12 +98,19 @@ impl Follower {
 
     async fn streams(&self, release: &Release) -> anyhow::Result<Vec<(Uuid, &'static str)>> {
         let verdicts = db::verdicts::of_release(&self.platform.db, release.id).await?;
+        // An image that stayed was built, and told of, by an earlier release.
         let builds = verdicts
             .iter()
+            .filter(|verdict| verdict.spec.commit == release.commit)
             .filter_map(|verdict| verdict.build)
             .map(|build| (build, "build"));
+        let commands = verdicts
+            .iter()
+            .filter_map(|verdict| verdict.command.as_ref())
+            .map(|command| (command.stream, "command"));
         Ok(std::iter::once((release.id, "release"))
             .chain(builds)
+            .chain(commands)
             .collect())
     }
 }

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use iterapp_schema::{AppName, Appling, ApplingName, CronAction, Environment, Iterapp, Run};
+use iterapp_schema::{AppName, Appling, ApplingName, Build, CronAction, Environment, Iterapp, Run};
 
-use super::spec::ApplingSpec;
+use super::{keep::Kept, spec::ApplingSpec};
 
 /// Where the platform's hosts and images are.
 #[derive(Debug, Clone, Copy)]
@@ -30,10 +30,12 @@ pub struct Plan {
 pub struct Planned {
     /// What to want.
     pub spec: ApplingSpec,
-    /// What to build it with: the Dockerfile's path in the repository.
-    pub dockerfile: String,
+    /// How to build it.
+    pub build: Build,
     /// Where to push the image, `registry/app/appling:commit`.
     pub image: String,
+    /// The image that stays, so that nothing is built. Nothing until `release::keep` has looked.
+    pub keeps: Option<Kept>,
 }
 
 /// Something that is well written and cannot be had here.
@@ -105,8 +107,9 @@ pub fn plan(
         .map(|appling| {
             Ok(Planned {
                 spec: spec(app, environment, iterapp, appling, commit, places.domain)?,
-                dockerfile: appling.build.dockerfile.clone(),
+                build: appling.build.clone(),
                 image: format!("{}/{app}/{}:{commit}", places.registry, appling.name),
+                keeps: None,
             })
         })
         .collect::<Result<Vec<_>, _>>()?;

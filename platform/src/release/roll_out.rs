@@ -12,9 +12,11 @@ use jiff::Timestamp;
 use sqlx::{Postgres, Transaction};
 
 use super::{
-    plan::{self, Places, Plan},
+    command,
+    keep::{self, Kept},
+    plan::{self, Places, Plan, Planned},
     read_iterapp,
-    spec::{Version, WantedEnvironment},
+    spec::{ReleaseCommand, Version, WantedEnvironment},
     tell,
 };
 use crate::{
@@ -34,16 +36,20 @@ use crate::{
 const CALM: Duration = Duration::from_secs(60);
 /// How often while images are being built; a build that ends nudges.
 const BUILDING: Duration = Duration::from_secs(5);
+/// How often while a release command runs, whose lines are read then.
+const RELEASING: Duration = Duration::from_secs(1);
 /// How often while a candidate is on trial; a pod that changes nudges.
 const ON_TRIAL: Duration = Duration::from_secs(1);
 
 /// What Postgres has of an environment.
-struct Gathered {
+pub(super) struct Gathered {
     environment: EnvironmentRow,
     /// The newest unfinished release, with its verdicts so far.
-    release: Option<(Release, Vec<Verdict>)>,
+    pub(super) release: Option<(Release, Vec<Verdict>)>,
     /// The newest good version of each appling.
     good: Vec<Verdict>,
+    /// Those whose release commands may run, also of superseded releases; oldest first.
+    pub(super) running_commands: Vec<Verdict>,
     /// Whether Kubernetes may hold anything of it.
     tried: bool,
 }
@@ -56,11 +62,13 @@ pub async fn pass(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
     let mut gathered = gather(platform, lease).await?;
     if read_queued(platform, lease, &gathered).await?
         || take_built(platform, lease, &gathered).await?
+        || command::take_turns(lease, &gathered).await?
     {
         gathered = gather(platform, lease).await?;
     }
     if gathered.tried {
-        let wanted = wanted(&gathered);
+        let (commanding, commands) = command::wanted(&gathered);
+        let wanted = wanted(&gathered, commands);
         match apply::apply(
             &platform.cluster,
             &desired(&wanted, platform.cluster.settings()),
@@ -80,6 +88,9 @@ pub async fn pass(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
                 return Ok(Next::Retry);
             }
         }
+        if command::attend(platform, lease, &gathered, &commanding, &wanted).await? {
+            return Ok(Next::After(Duration::ZERO));
+        }
     }
     conclude(platform, lease).await
 }
@@ -94,18 +105,30 @@ async fn gather(platform: &Platform, lease: &Lease) -> anyhow::Result<Gathered> 
         None => None,
     };
     let good = db::verdicts::good(&platform.db, environment.id).await?;
+    let running_commands =
+        db::verdicts::with_running_commands(&platform.db, environment.id).await?;
     let tried = db::verdicts::any_tried(&platform.db, environment.id).await?;
     Ok(Gathered {
         environment,
         release,
         good,
+        running_commands,
         tried,
     })
 }
 
 impl Gathered {
+    /// The release of an appling whose command may run; there is never more than one.
+    pub(super) fn running_command_of(&self, appling: &ApplingName) -> Option<&Verdict> {
+        let mut running = self.running_commands.iter();
+        running.find(|verdict| verdict.appling == *appling)
+    }
+
     /// Verdicts of the unfinished release in this state.
-    fn in_state(&self, state: ApplingState) -> impl Iterator<Item = (&Release, &Verdict)> + Clone {
+    pub(super) fn in_state(
+        &self,
+        state: ApplingState,
+    ) -> impl Iterator<Item = (&Release, &Verdict)> + Clone {
         let all = self
             .release
             .iter()
@@ -117,7 +140,7 @@ impl Gathered {
 /// A transaction for writing down what became of a release; none when a newer one took over since
 /// the release was read. Whoever makes a release locks the environment's row first, as the lease
 /// does here, so that the answer holds until the end of the transaction.
-async fn begin(
+pub(super) async fn begin(
     lease: &Lease,
     release: &Release,
 ) -> anyhow::Result<Option<Transaction<'static, Postgres>>> {
@@ -167,7 +190,11 @@ async fn read_queued(
         &running,
         places,
     ) {
-        Ok(plan) => start(lease, release, &plan, &notes).await,
+        Ok(mut plan) => {
+            let (app, commit) = (&release.app, &release.commit);
+            keep::keep(platform, app, commit, &gathered.good, &mut plan).await?;
+            start(lease, gathered, release, &plan, &notes).await
+        }
         Err(error) => fail_release(lease, release, &error.to_string()).await,
     }
 }
@@ -191,6 +218,7 @@ async fn fail_release(lease: &Lease, release: &Release, reason: &str) -> anyhow:
 /// Writes a plan down: claimed hosts, builds, verdicts to come.
 async fn start(
     lease: &Lease,
+    gathered: &Gathered,
     release: &Release,
     plan: &Plan,
     notes: &[String],
@@ -218,29 +246,36 @@ async fn start(
         return fail_release(lease, release, &reason).await;
     }
     for (position, planned) in plan.applings.iter().enumerate() {
-        let build = db::builds::find_or_create(
-            &mut tx,
-            db::builds::Wanted {
-                app: &release.app,
-                appling: &planned.spec.name,
-                commit: &release.commit,
-                dockerfile: &planned.dockerfile,
-                image: &planned.image,
-            },
-        )
-        .await?;
-        db::verdicts::insert(&mut tx, release.id, position, &planned.spec, build).await?;
+        let Planned { spec, keeps, .. } = planned;
+        let build = match keeps {
+            Some(kept) => kept.build,
+            None => db::builds::find_or_create(&mut tx, build_of(release, planned)).await?,
+        };
+        db::verdicts::insert(&mut tx, release.id, position, spec, build).await?;
+        if let Some(Kept { image, .. }) = keeps {
+            let releasing = command::must_wait(gathered, release.id, spec);
+            db::verdicts::set_image(&mut tx, release.id, &spec.name, image, releasing).await?;
+        }
     }
     db::releases::set_running(&mut tx, release.id, &plan.removes).await?;
     let mut lines = notes.to_vec();
-    lines.extend(
-        plan.applings
-            .iter()
-            .map(|planned| tell::building(&planned.spec.name)),
-    );
+    lines.extend(plan.applings.iter().map(|planned| match planned.keeps {
+        Some(_) => tell::kept(&planned.spec.name, &planned.spec.commit),
+        None => tell::building(&planned.spec.name),
+    }));
     db::log_lines::append(&mut tx, release.id, None, &lines).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+fn build_of<'a>(release: &'a Release, planned: &'a Planned) -> db::builds::Wanted<'a> {
+    db::builds::Wanted {
+        app: &release.app,
+        appling: &planned.spec.name,
+        commit: &release.commit,
+        settings: &planned.build,
+        image: &planned.image,
+    }
 }
 
 /// Moves applings on whose builds have ended; `false` when there were none.
@@ -254,7 +289,7 @@ async fn take_built(
         let id = verdict.build.context("a verdict that waits for no build")?;
         let build = db::builds::get(&platform.db, id).await?;
         if build.state != "waiting" {
-            take(lease, release, verdict, &build).await?;
+            take(lease, gathered, release, verdict, &build).await?;
             taken = true;
         }
     }
@@ -263,6 +298,7 @@ async fn take_built(
 
 async fn take(
     lease: &Lease,
+    gathered: &Gathered,
     release: &Release,
     verdict: &Verdict,
     build: &Build,
@@ -273,20 +309,14 @@ async fn take(
     };
     match (build.image_by_digest(), &build.reason) {
         (Some(image), _) => {
-            db::verdicts::set_image(&mut tx, release.id, name, &image).await?;
+            let releasing = command::must_wait(gathered, release.id, &verdict.spec);
+            db::verdicts::set_image(&mut tx, release.id, name, &image, releasing).await?;
             say(&mut tx, release, Some(name), &tell::built(name, build)).await?;
         }
         (None, Some(reason)) => fail(&mut tx, release, name, reason).await?,
         // Cancelled when another release ended that wanted it too: once more, for this one.
         (None, None) => {
-            let wanted = db::builds::Wanted {
-                app: &build.app,
-                appling: &build.appling,
-                commit: &build.commit,
-                dockerfile: &build.dockerfile,
-                image: &build.image,
-            };
-            let again = db::builds::find_or_create(&mut tx, wanted).await?;
+            let again = db::builds::find_or_create(&mut tx, build.wanted()).await?;
             db::verdicts::set_build(&mut tx, release.id, name, again).await?;
         }
     }
@@ -294,8 +324,8 @@ async fn take(
     Ok(())
 }
 
-/// The newest good version of each appling, or the candidate on trial.
-fn wanted(gathered: &Gathered) -> WantedEnvironment {
+/// The newest good version of each appling, or the candidate on trial; and the release commands.
+fn wanted(gathered: &Gathered, commands: Vec<ReleaseCommand>) -> WantedEnvironment {
     let candidates: Vec<(ApplingName, Version)> = gathered
         .in_state(ApplingState::RollingOut)
         // What became live a moment ago is good already.
@@ -317,6 +347,7 @@ fn wanted(gathered: &Gathered) -> WantedEnvironment {
         environment: gathered.environment.environment,
         versions,
         good,
+        commands,
     }
 }
 
@@ -404,7 +435,9 @@ async fn refuse_candidates(
     let mut tx = lease.begin().await?;
     for refusal in refusals {
         let concerns = |name: &ApplingName| refusal.appling.as_ref().is_none_or(|one| one == name);
-        let candidates = gathered.in_state(ApplingState::RollingOut);
+        let candidates = gathered
+            .in_state(ApplingState::Releasing)
+            .chain(gathered.in_state(ApplingState::RollingOut));
         if !candidates
             .clone()
             .any(|(_, verdict)| concerns(&verdict.appling))
@@ -447,8 +480,11 @@ async fn say(
 /// Ends the release once every appling has its verdict, and says when to look again.
 async fn conclude(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
     let gathered = gather(platform, lease).await?;
+    // A superseded release's command is looked after like any other.
+    let commands_run = !gathered.running_commands.is_empty();
+    let at_most = |wait| if commands_run { RELEASING } else { wait };
     let Some((release, verdicts)) = &gathered.release else {
-        return Ok(Next::After(CALM));
+        return Ok(Next::After(at_most(CALM)));
     };
     let in_state = |state| verdicts.iter().any(|verdict| verdict.state == state);
     if release.state == ReleaseState::Queued {
@@ -457,8 +493,11 @@ async fn conclude(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
     if in_state(ApplingState::RollingOut) {
         return Ok(Next::After(ON_TRIAL));
     }
+    if in_state(ApplingState::Releasing) {
+        return Ok(Next::After(RELEASING));
+    }
     if in_state(ApplingState::Building) {
-        return Ok(Next::After(BUILDING));
+        return Ok(Next::After(at_most(BUILDING)));
     }
     end(lease, release, verdicts, &gathered.good).await?;
     // Failed candidates are taken back, and removed applings taken down, by the next pass.

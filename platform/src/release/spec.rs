@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use iterapp_schema::{AppName, ApplingName, Environment, Http, Ingress, Run, Scale};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// Everything the platform needs to know about an appling at one commit in one environment,
 /// except its image: plain values, made by `release::plan`, stored with the release as JSON.
@@ -113,6 +114,22 @@ pub struct WantedEnvironment {
     /// The newest good version of each appling that has one: a candidate's cron jobs wait until it
     /// is good.
     pub good: Vec<Version>,
+    /// Release commands that are to run, or run; no two that may run are of the same appling.
+    pub commands: Vec<ReleaseCommand>,
+}
+
+/// The release command of one appling of one release: it runs once, before the appling's pods are
+/// replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseCommand {
+    /// The release.
+    pub id: Uuid,
+    /// The release's number.
+    pub release: i64,
+    /// Whose image, environment and `release_command` it runs with.
+    pub version: Version,
+    /// Whether it may run. Its Job is made before that, without a pod.
+    pub started: bool,
 }
 
 impl WantedEnvironment {
@@ -123,6 +140,7 @@ impl WantedEnvironment {
             environment,
             good: versions.clone(),
             versions,
+            commands: Vec::new(),
         }
     }
 

@@ -55,6 +55,32 @@ pub fn built(name: &ApplingName, build: &Build) -> String {
     )
 }
 
+/// An appling's image stays.
+pub fn kept(name: &ApplingName, commit: &str) -> String {
+    format!(
+        "[{name}] nothing it watches has changed since {}, its image stays",
+        short(commit)
+    )
+}
+
+/// What an appling waits for while its release command runs.
+pub const COMMAND_RUNS: &str = "its release command runs";
+
+/// What an appling waits for while an older release's command runs.
+pub fn other_command(release: i64) -> String {
+    format!("waits for the release command of release {release} to end")
+}
+
+/// What keeps an appling from its rollout.
+pub fn releasing(name: &ApplingName, why: &str) -> String {
+    format!("[{name}] {why}")
+}
+
+/// An appling's release command has done its work.
+pub fn command_succeeded(name: &ApplingName) -> String {
+    format!("[{name}] its release command succeeded")
+}
+
 /// An appling's rollout goes on.
 pub fn waiting(name: &ApplingName, why: &str) -> String {
     format!("[{name}] rolling out: {why}")

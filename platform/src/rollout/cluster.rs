@@ -39,6 +39,8 @@ pub struct Settings {
     /// How long a pod that is to stop goes on serving, so that the ingress and every node's proxy
     /// have stopped sending to it before the app hears of it. Whole seconds.
     pub drain: Duration,
+    /// How long a release command may take, from the moment that it may run. Whole seconds.
+    pub release_command_deadline: Duration,
     /// Credentials with which nodes pull the platform's images, where the registry asks for any.
     pub pull_secret: Option<RegistryCredentials>,
     /// What applings request and may use at most where their authors do not say.
@@ -65,6 +67,7 @@ impl Settings {
             caller_image: CALLER_IMAGE.to_owned(),
             request_deadline: Duration::from_secs(5),
             drain: Duration::from_secs(5),
+            release_command_deadline: Duration::from_secs(3600),
             pull_secret: None,
             defaults: Defaults::default(),
         }

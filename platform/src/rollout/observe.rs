@@ -1,7 +1,10 @@
 //! Reads what became of an environment's objects. Decides nothing.
 
+mod command;
 mod lines;
 mod warnings;
+
+pub use command::{CommandLine, ObservedCommand, command_lines, commands};
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -180,17 +183,21 @@ async fn look_closer(
     wanted: &WantedEnvironment,
     observed: &mut Observed,
 ) -> Result<(), ClusterError> {
-    let namespace = wanted.namespace();
-    let mut pods: Vec<&mut ObservedPod> = observed
-        .applings
-        .values_mut()
-        .flat_map(|appling| &mut appling.pods)
-        .collect();
-    pods.retain(|pod| !pod.is_ready());
-    if !pods.iter().any(|pod| pod.container().is_some()) {
+    let pods = observed.applings.values_mut();
+    let pods = pods.flat_map(|appling| &mut appling.pods);
+    let unready: Vec<&mut ObservedPod> = pods.filter(|pod| !pod.is_ready()).collect();
+    if !unready.iter().any(|pod| pod.container().is_some()) {
         return Ok(());
     }
-    let warnings = Warnings::read(cluster, &namespace).await?;
+    look_at(cluster, &wanted.namespace(), unready).await
+}
+
+async fn look_at(
+    cluster: &Cluster,
+    namespace: &str,
+    mut pods: Vec<&mut ObservedPod>,
+) -> Result<(), ClusterError> {
+    let warnings = Warnings::read(cluster, namespace).await?;
     for pod in &mut pods {
         pod.warnings = warnings.of(&pod.pod);
     }
@@ -199,7 +206,7 @@ async fn look_closer(
         .filter(|pod| lines::are_wanted(&pod.pod))
         .take(MOST_LOGS);
     let mut reads: FuturesOrdered<_> = crashed
-        .map(|pod| async { pod.last_lines = lines::read(cluster, &namespace, &pod.pod).await })
+        .map(|pod| async { pod.last_lines = lines::read(cluster, namespace, &pod.pod).await })
         .collect();
     while reads.next().await.is_some() {}
     Ok(())

@@ -20,6 +20,7 @@ use super::cluster::{Cluster, ClusterError};
 use super::labels;
 use super::observe::is_ready;
 use crate::release::spec::namespace;
+pub(super) use tail::read_line;
 
 /// Which lines of an environment's pods to read.
 #[derive(Debug, Clone, Default)]

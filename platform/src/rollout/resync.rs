@@ -9,7 +9,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use iterapp_schema::{AppName, Environment};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, Service};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use kube::core::PartialObjectMeta;
@@ -90,6 +90,7 @@ fn changes(cluster: &Cluster) -> BoxStream<'static, Place> {
         metadata::<Deployment>(cluster, &config),
         metadata::<Ingress>(cluster, &config),
         metadata::<CronJob>(cluster, &config),
+        metadata::<Job>(cluster, &pods),
         shaped::<HorizontalPodAutoscaler>(cluster, &config),
         shaped::<Pod>(cluster, &pods),
     ];

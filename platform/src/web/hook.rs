@@ -176,7 +176,7 @@ async fn tell_release(
 
 fn shown(line: &LogLine) -> String {
     match (&line.appling, line.source.as_str()) {
-        (Some(appling), "build") => format!("[{appling}] {}", line.text),
+        (Some(appling), "build" | "command") => format!("[{appling}] {}", line.text),
         _ => line.text.clone(),
     }
 }

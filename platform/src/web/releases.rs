@@ -167,10 +167,11 @@ pub async fn describe(platform: &Platform, release: Release) -> Answer<api::Rele
             .iter()
             .map(|host| platform.config.app_url(host))
             .collect(),
-        // What a rollout waits for is the best reason there is while it waits.
-        reason: verdict.reason.or(verdict
-            .waiting_for
-            .filter(|_| verdict.state == api::ApplingState::RollingOut)),
+        // What an appling waits for is the best reason there is while it waits.
+        reason: verdict.reason.or(verdict.waiting_for.filter(|_| {
+            use api::ApplingState::{Releasing, RollingOut};
+            matches!(verdict.state, Releasing | RollingOut)
+        })),
         name: verdict.appling,
         state: verdict.state,
         image: verdict.image,

@@ -64,42 +64,39 @@ pub async fn dry_run(cluster: &Cluster, objects: &Objects) -> Result<Vec<Preview
         ingresses,
         traefik,
         cron_jobs,
+        // They run once and are not applied.
+        jobs: _,
     } = objects;
     let Some(namespace) = namespace::find(cluster, wanted).await? else {
         return Ok(all_new(objects));
     };
-    let ask = Ask {
-        cluster,
-        namespace: &namespace,
-    };
-    let (secrets, network_policies, services, deployments, autoscalers, ingresses, cron_jobs) = tokio::try_join!(
-        ask.previews(secrets),
-        ask.previews(network_policies),
-        ask.previews(services),
-        ask.previews(deployments),
-        ask.previews(autoscalers),
-        ask.previews(ingresses),
-        ask.previews(cron_jobs),
+    let all = tokio::try_join!(
+        previews(cluster, &namespace, secrets),
+        previews(cluster, &namespace, network_policies),
+        previews(cluster, &namespace, services),
+        previews(cluster, &namespace, deployments),
+        previews(cluster, &namespace, autoscalers),
+        previews(cluster, &namespace, ingresses),
+        of_traefik(cluster, &namespace, traefik.as_ref()),
+        previews(cluster, &namespace, cron_jobs),
     )?;
-    let mut all = [
-        secrets,
-        network_policies,
-        services,
-        deployments,
-        autoscalers,
-        ingresses,
-    ]
-    .concat();
-    if let Some(TraefikObjects {
-        middlewares,
-        ingress_routes,
-    }) = traefik
-    {
-        all.extend(ask.previews(middlewares).await?);
-        all.extend(ask.previews(ingress_routes).await?);
-    }
-    all.extend(cron_jobs);
-    Ok(all)
+    Ok(<[_; 8]>::from(all).concat())
+}
+
+/// Where the ingress is another one's, the cluster perhaps does not have these kinds.
+async fn of_traefik(
+    cluster: &Cluster,
+    namespace: &OurNamespace,
+    wanted: Option<&TraefikObjects>,
+) -> Result<Vec<Preview>, ApplyError> {
+    let Some(objects) = wanted else {
+        return Ok(Vec::new());
+    };
+    let (middlewares, routes) = tokio::try_join!(
+        previews(cluster, namespace, &objects.middlewares),
+        previews(cluster, namespace, &objects.ingress_routes),
+    )?;
+    Ok([middlewares, routes].concat())
 }
 
 fn all_new(objects: &Objects) -> Vec<Preview> {
@@ -115,72 +112,66 @@ fn all_new(objects: &Objects) -> Vec<Preview> {
     objects.to_json().into_iter().map(new).collect()
 }
 
-/// Where to ask.
-struct Ask<'a> {
-    cluster: &'a Cluster,
-    namespace: &'a OurNamespace,
+async fn previews<K: Namespaced + Serialize>(
+    cluster: &Cluster,
+    namespace: &OurNamespace,
+    wanted: &[K],
+) -> Result<Vec<Preview>, ApplyError> {
+    let kind = Kind::<K>::read(cluster, namespace).await?;
+    let live = live(cluster, namespace, &kind).await?;
+    let mut previews = Vec::new();
+    for object in wanted {
+        let outcome = match outcome(cluster, &kind, object, live.get(&object.name_any())).await {
+            Err(ApplyError::Refused(refusals)) => {
+                let reasons: Vec<String> = refusals.into_iter().map(|r| r.reason).collect();
+                Outcome::Refused(reasons.join("; "))
+            }
+            other => other?,
+        };
+        previews.push(preview(object, outcome));
+    }
+    let unwanted = kind.unwanted(wanted).filter_map(|(name, _)| live.get(name));
+    previews.extend(unwanted.map(|object| preview(object, Outcome::Deleted)));
+    Ok(previews)
 }
 
-impl Ask<'_> {
-    async fn previews<K: Namespaced + Serialize>(
-        &self,
-        wanted: &[K],
-    ) -> Result<Vec<Preview>, ApplyError> {
-        let kind = Kind::<K>::read(self.cluster, self.namespace).await?;
-        let live = self.live(&kind).await?;
-        let mut previews = Vec::new();
-        for object in wanted {
-            let outcome = match self
-                .outcome(&kind, object, live.get(&object.name_any()))
-                .await
-            {
-                Err(ApplyError::Refused(refusals)) => {
-                    let reasons: Vec<String> = refusals.into_iter().map(|r| r.reason).collect();
-                    Outcome::Refused(reasons.join("; "))
-                }
-                other => other?,
-            };
-            previews.push(preview(object, outcome));
-        }
-        let unwanted = kind.unwanted(wanted);
-        let unwanted = unwanted.filter_map(|(name, _)| live.get(name));
-        previews.extend(unwanted.map(|object| preview(object, Outcome::Deleted)));
-        Ok(previews)
-    }
+/// The objects of a kind as they are, in full.
+async fn live<K: Namespaced + Serialize>(
+    cluster: &Cluster,
+    namespace: &OurNamespace,
+    kind: &Kind<K>,
+) -> Result<BTreeMap<String, K>, ApplyError> {
+    let all = ListParams::default();
+    let what = format!("list the {} of {}", K::plural(&()), namespace.name);
+    let list = cluster
+        .request(&what, || async { kind.api.list(&all).await })
+        .await?;
+    let named = list
+        .items
+        .into_iter()
+        .map(|object| (object.name_any(), object));
+    Ok(named.collect())
+}
 
-    /// The objects of a kind as they are, in full.
-    async fn live<K: Namespaced + Serialize>(
-        &self,
-        kind: &Kind<K>,
-    ) -> Result<BTreeMap<String, K>, ApplyError> {
-        let all = ListParams::default();
-        let what = format!("list the {} of {}", K::plural(&()), self.namespace.name);
-        let list = || async { kind.api.list(&all).await };
-        let list = self.cluster.request(&what, list).await?;
-        let objects = list.items.into_iter();
-        Ok(objects.map(|object| (object.name_any(), object)).collect())
-    }
-
-    async fn outcome<K: Namespaced + Serialize>(
-        &self,
-        kind: &Kind<K>,
-        object: &K,
-        live: Option<&K>,
-    ) -> Result<Outcome, ApplyError> {
-        let name = object.name_any();
-        kind.refuse_foreign(&name)?;
-        let parameters = PatchParams::apply(FIELD_MANAGER).force().dry_run();
-        let patch = Patch::Apply(object);
-        let what = kind.what("try to apply", &name);
-        let apply = || async { kind.api.patch(&name, &parameters, &patch).await };
-        let after = self.cluster.request(&what, apply).await?;
-        let Some(live) = live else {
-            return Ok(Outcome::Created);
-        };
-        let (before, mut after) = (json!(live), json!(after));
-        keep_replicas(&json!(object), &before, &mut after);
-        Ok(Outcome::Applied { before, after })
-    }
+async fn outcome<K: Namespaced + Serialize>(
+    cluster: &Cluster,
+    kind: &Kind<K>,
+    object: &K,
+    live: Option<&K>,
+) -> Result<Outcome, ApplyError> {
+    let name = object.name_any();
+    kind.refuse_foreign(&name)?;
+    let parameters = PatchParams::apply(FIELD_MANAGER).force().dry_run();
+    let patch = Patch::Apply(object);
+    let what = kind.what("try to apply", &name);
+    let apply = || async { kind.api.patch(&name, &parameters, &patch).await };
+    let after = cluster.request(&what, apply).await?;
+    let Some(live) = live else {
+        return Ok(Outcome::Created);
+    };
+    let (before, mut after) = (json!(live), json!(after));
+    keep_replicas(&json!(object), &before, &mut after);
+    Ok(Outcome::Applied { before, after })
 }
 
 /// A number of pods that is not wanted any more is an autoscaler's: it stays until that changes it,

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `namespace` | made, or found to be ours, or refused |
 //! | `kind` | one kind of object in it: applied, and pruned of what is wanted no more |
+//! | `job` | release commands, which run once and are not applied |
 //! | `replicas` | how many pods a Deployment has: said by us, or by an autoscaler |
 //! | `take_back` | fields of ours that somebody else has put something into |
 //! | `write` | every write: fence, deadline, retry |
@@ -13,6 +14,7 @@
 mod dry_run;
 mod error;
 mod fence;
+mod job;
 mod kind;
 mod namespace;
 mod replicas;
@@ -33,6 +35,7 @@ use super::cluster::Cluster;
 use super::desired::{Objects, TraefikObjects};
 use super::labels;
 use super::traefik::{IngressRoute, Middleware};
+use job::Jobs;
 use kind::Kind;
 use write::Writer;
 
@@ -66,6 +69,7 @@ pub async fn apply(
         ingresses,
         traefik,
         cron_jobs,
+        jobs,
     } = objects;
     let writer = Writer::new(cluster, fence);
     let namespace = namespace::ensure(&writer, namespace).await?;
@@ -78,6 +82,7 @@ pub async fn apply(
         old_autoscalers,
         old_ingresses,
         old_cron_jobs,
+        old_jobs,
     ) = tokio::try_join!(
         Kind::<Secret>::read(cluster, &namespace),
         Kind::<NetworkPolicy>::read(cluster, &namespace),
@@ -86,6 +91,7 @@ pub async fn apply(
         Kind::<HorizontalPodAutoscaler>::read(cluster, &namespace),
         Kind::<Ingress>::read(cluster, &namespace),
         Kind::<CronJob>::read(cluster, &namespace),
+        Jobs::read(cluster, &namespace),
     )?;
     let traefik = Traefik::read(cluster, &namespace, traefik.as_ref()).await?;
 
@@ -101,6 +107,7 @@ pub async fn apply(
         old_ingresses.put(&writer, ingresses).await?,
         traefik.put(&writer).await?,
         old_cron_jobs.put(&writer, cron_jobs).await?,
+        old_jobs.put(&writer, jobs).await?,
     ]
     .concat();
 
@@ -112,6 +119,7 @@ pub async fn apply(
     old_network_policies
         .prune(&writer, network_policies)
         .await?;
+    old_jobs.prune(&writer, jobs).await?;
     old_secrets.prune(&writer, secrets).await?;
 
     if refusals.is_empty() {

@@ -6,6 +6,7 @@ mod cronjob;
 mod deployment;
 mod ingress;
 mod isolation;
+mod job;
 mod namespace;
 mod pod;
 mod pull_secret;
@@ -17,12 +18,13 @@ mod service;
 mod tests;
 
 pub use deployment::STEADY_SECONDS;
+pub use job::job_name;
 pub use pod::CONTAINER;
 pub use resources::amount;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -55,6 +57,8 @@ pub struct Objects {
     pub traefik: Option<TraefikObjects>,
     /// Each good version's work on a schedule.
     pub cron_jobs: Vec<CronJob>,
+    /// Release commands.
+    pub jobs: Vec<Job>,
 }
 
 /// Objects of Traefik's own kinds.
@@ -79,25 +83,27 @@ impl Objects {
             ingresses,
             traefik,
             cron_jobs,
+            jobs,
         } = self;
         let mut all = vec![json!(namespace)];
-        all.extend(secrets.iter().map(|object| json!(object)));
-        all.extend(network_policies.iter().map(|object| json!(object)));
-        all.extend(services.iter().map(|object| json!(object)));
-        all.extend(deployments.iter().map(|object| json!(object)));
-        all.extend(autoscalers.iter().map(|object| json!(object)));
-        all.extend(ingresses.iter().map(|object| json!(object)));
-        if let Some(TraefikObjects {
-            middlewares,
-            ingress_routes,
-        }) = traefik
-        {
-            all.extend(middlewares.iter().map(|object| json!(object)));
-            all.extend(ingress_routes.iter().map(|object| json!(object)));
+        all.extend(values(secrets));
+        all.extend(values(network_policies));
+        all.extend(values(services));
+        all.extend(values(deployments));
+        all.extend(values(autoscalers));
+        all.extend(values(ingresses));
+        if let Some(objects) = traefik {
+            all.extend(values(&objects.middlewares));
+            all.extend(values(&objects.ingress_routes));
         }
-        all.extend(cron_jobs.iter().map(|object| json!(object)));
+        all.extend(values(cron_jobs));
+        all.extend(values(jobs));
         all
     }
+}
+
+fn values<K: serde::Serialize>(objects: &[K]) -> impl Iterator<Item = Value> {
+    objects.iter().map(|object| json!(object))
 }
 
 /// The objects of an environment.
@@ -125,6 +131,11 @@ pub fn desired(wanted: &WantedEnvironment, settings: &Settings) -> Objects {
             }),
         },
         cron_jobs: cronjob::cron_jobs(&good),
+        jobs: wanted
+            .commands
+            .iter()
+            .map(|command| job::job(&Part::new(wanted, &command.version, settings), command))
+            .collect(),
     }
 }
 
@@ -165,6 +176,7 @@ impl<'a> Part<'a> {
             environment,
             versions: _,
             good: _,
+            commands: _,
         } = wanted;
         let appling = &version.spec.name;
         let mut labels = labels::of_environment(&settings.instance, app, *environment);

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::json;
 
 use super::*;
-use crate::release::spec::ApplingSpec;
+use crate::release::spec::{ApplingSpec, ReleaseCommand};
 use crate::rollout::cluster::{Defaults, RegistryCredentials};
 
 pub(super) fn version(name: &str) -> Version {
@@ -49,7 +49,9 @@ fn golden(wanted: &WantedEnvironment, settings: &Settings) -> String {
         network_policies: _,
         traefik: _,
         cron_jobs: _,
+        jobs,
     } = desired(wanted, settings);
+    assert!(jobs.is_empty());
     let all = json!([
         namespace,
         secrets,
@@ -263,4 +265,42 @@ fn selectors_name_what_never_changes() {
     let selector = deployment.spec.unwrap().selector.match_labels.unwrap();
     let keys: Vec<&str> = selector.keys().map(String::as_str).collect();
     assert_eq!(keys, [labels::APP, labels::APPLING, labels::ENVIRONMENT]);
+}
+
+fn release_command(version: Version, started: bool) -> Job {
+    let mut wanted = wanted(Environment::Test, Vec::new());
+    wanted.commands = vec![ReleaseCommand {
+        id: uuid::Uuid::from_u128(0x0123_4567_89ab_cdef),
+        release: 7,
+        version,
+        started,
+    }];
+    desired(&wanted, &Settings::new("main")).jobs.remove(0)
+}
+
+#[test]
+fn a_release_command() {
+    let mut shop = version("shop");
+    let words = ["rake", "db:migrate", "--cost=$(PORT) $"];
+    shop.spec.run.release_command = Some(words.map(str::to_owned).to_vec());
+    let job = release_command(shop.clone(), true);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&job).unwrap());
+    // Before it may run it is the same Job, suspended.
+    let mut before = release_command(shop, false);
+    let suspended = before.spec.as_mut().unwrap().suspend.replace(false);
+    assert_eq!(suspended, Some(true));
+    assert_eq!(before, job);
+}
+
+#[test]
+fn no_service_sends_to_a_release_command_nor_does_a_deployment_count_it() {
+    let job = release_command(version("shop"), true);
+    let labels = job.spec.unwrap().template.metadata.unwrap().labels.unwrap();
+    let selector = labels::selecting(
+        &"shop".parse().unwrap(),
+        Environment::Test,
+        &"shop".parse().unwrap(),
+    );
+    assert!(selector.iter().any(|(key, _)| !labels.contains_key(key)));
+    assert_eq!(labels::appling_of(&labels), None);
 }

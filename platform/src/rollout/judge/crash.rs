@@ -16,7 +16,7 @@ pub(super) fn crash(version: &Version, pod: &ObservedPod) -> Option<Trouble> {
     let status = pod.container()?;
     let ended = last_end(status)?;
     let hopeless = status.restart_count >= LOOP && is_down(status) && ended.exit_code != 0;
-    let reason = Reason::new(summary(ended)).details(pod.last_lines.clone());
+    let reason = Reason::new(format!("the app {}", how(ended))).details(pod.last_lines.clone());
     let reason = match hint(version, ended, pod) {
         Some(hint) => reason.hint(hint),
         None => reason,
@@ -37,14 +37,15 @@ fn is_down(status: &ContainerStatus) -> bool {
         .is_some_and(|state| state.running.is_none())
 }
 
-fn summary(ended: &ContainerStateTerminated) -> String {
+/// How a container ended, as the end of a sentence.
+pub(super) fn how(ended: &ContainerStateTerminated) -> String {
     if ended.reason.as_deref() == Some("OOMKilled") {
-        return "the app was killed because it used more memory than it may (OOMKilled)".to_owned();
+        return "was killed because it used more memory than it may (OOMKilled)".to_owned();
     }
     match (ended.exit_code, signal(ended)) {
-        (0, _) => "the app exited with code 0, though it is to go on running".to_owned(),
-        (_, Some((number, name))) => format!("the app was ended by signal {number}{name}"),
-        (code, None) => format!("the app exited with code {code}"),
+        (0, _) => "exited with code 0, though it is to go on running".to_owned(),
+        (_, Some((number, name))) => format!("was ended by signal {number}{name}"),
+        (code, None) => format!("exited with code {code}"),
     }
 }
 

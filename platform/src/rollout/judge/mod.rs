@@ -4,8 +4,10 @@
 //! | --- | --- |
 //! | `trouble` | everything that may be wrong with a version, and which of it weighs most |
 //! | `crash`, `probe`, `start` | three kinds of trouble with a pod, worded |
+//! | `command` | where a release command stands |
 //! | `reason` | how trouble is told |
 
+mod command;
 mod crash;
 mod probe;
 mod reason;
@@ -14,6 +16,7 @@ mod start;
 mod tests;
 mod trouble;
 
+pub use command::{CommandStanding, Patience, judge_command};
 pub use reason::Reason;
 
 use std::time::Duration;

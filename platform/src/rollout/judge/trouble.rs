@@ -103,7 +103,7 @@ fn evicted(pod: &ObservedPod) -> Option<Trouble> {
     Some(Trouble::passing(Weight::Evicted, reason))
 }
 
-fn no_room(version: &Version, pod: &ObservedPod) -> Option<Trouble> {
+pub(super) fn no_room(version: &Version, pod: &ObservedPod) -> Option<Trouble> {
     let scheduled = condition(pod, "PodScheduled").filter(|c| c.status == "False")?;
     let message = scheduled.message.clone().unwrap_or_default();
     let reason = no_node_fits(version, &message).unwrap_or_else(|| {

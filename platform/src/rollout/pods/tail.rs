@@ -101,7 +101,9 @@ impl Source {
 }
 
 /// One line, whatever bytes an app wrote; `None` at the end, and when the connection is lost.
-async fn read_line<R: AsyncBufRead + Unpin>(mut reader: R) -> Option<(String, R)> {
+pub(in super::super) async fn read_line<R: AsyncBufRead + Unpin>(
+    mut reader: R,
+) -> Option<(String, R)> {
     let mut line = Vec::new();
     let read = reader.read_until(b'\n', &mut line).await.ok()?;
     let text = String::from_utf8_lossy(&line);
