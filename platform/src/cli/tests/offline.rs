@@ -70,12 +70,12 @@ async fn what_is_certain_is_mended() {
     let shell = beside(&[
         (
             "iterapp.toml",
-            "\u{feff}# æ\r\nprot = 80\r\napplings = [\"web\", \"gone\"]\r\n",
+            "\u{feff}# æ\r\nauto_deploy_env = \"prod\"\r\napplings = [\"web\", \"gone\"]\r\n",
         ),
         ("web/Dockerfile", ""),
         (
             "web/iterapp.toml",
-            "prot = \"80\" # stays\nhealth = \"/up\"\n",
+            "port = \"80\" # stays\nhealth = \"up\"\n",
         ),
     ]);
     let said = shell.hops("check shop --fix --json").await;
@@ -90,15 +90,12 @@ async fn what_is_certain_is_mended() {
         .collect();
     assert!(codes.contains(&&"E0102".into()), "{codes:?}");
     let root = read(&shell, "iterapp.toml");
-    assert!(root.starts_with("\u{feff}# æ\r\n"), "{root:?}");
+    let line = "\u{feff}# æ\r\ndefault_environment = \"prod\"\r\n";
+    assert!(root.starts_with(line), "{root:?}");
     let web = read(&shell, "web/iterapp.toml");
-    assert!(web.contains("port = 80 # stays\n"), "{web}");
+    assert_eq!(web, "port = 80 # stays\nreadiness_path = \"/up\"\n");
     let said = shell.hops("check shop --fix").await;
-    assert_eq!(
-        (said.exit, said.err.as_str()),
-        (1, ""),
-        "nothing is left to mend"
-    );
+    assert_eq!((said.exit, said.err.as_str()), (1, ""));
     assert_eq!(read(&shell, "web/iterapp.toml"), web);
 }
 
