@@ -1,5 +1,10 @@
 //! The language server, by its protocol: the program itself, spoken to over its stdin and stdout.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests; clippy allows it in the tests alone"
+)]
+
 use std::collections::BTreeMap;
 use std::io::BufReader;
 use std::path::Path;
@@ -7,7 +12,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use iterapp_schema::{AppName, Diagnostic, assemble};
+use iterapp_schema::{AppName, Diagnostic, Severity, assemble, line_column, reference};
 use lsp_server::{Message, Notification, Request, Response};
 use serde_json::{Value, json};
 
@@ -206,7 +211,11 @@ fn in_protocol(problem: &Diagnostic, text: &str) -> Value {
     let hint = hint.map_or_else(String::new, |hint| format!("\nhint: {hint}"));
     json!({
         "range": { "start": place(text, span.start), "end": place(text, span.end) },
-        "severity": if problem.is_error() { 1 } else { 2 },
+        "severity": match problem.severity {
+            Severity::Error => 1,
+            Severity::Warning => 2,
+            Severity::Note => 3,
+        },
         "code": problem.code.as_str(),
         "source": "hops",
         "message": format!("{}{hint}", problem.message),
@@ -406,4 +415,174 @@ fn an_editor_that_is_gone_ends_the_server() {
     let mut editor = Editor::on(&[("Dockerfile", "")]);
     drop(editor.stdin.take());
     assert_eq!(editor.child.wait().unwrap().code(), Some(0));
+}
+
+impl Editor {
+    /// What is asked at the place of `|` in a text, which is opened without it.
+    fn ask_at(&mut self, method: &str, path: &str, marked: &str) -> Value {
+        let at = marked.find('|').unwrap();
+        let text = marked.replacen('|', "", 1);
+        self.open(path, &text);
+        let uri = self.uri(path);
+        let place = place(&text, at);
+        self.ask(
+            method,
+            json!({ "textDocument": { "uri": uri }, "position": place }),
+        )
+    }
+
+    /// The labels of what is offered there, sorted.
+    fn offered(&mut self, path: &str, marked: &str) -> Vec<String> {
+        let offered = self.ask_at("textDocument/completion", path, marked);
+        let offered = offered.as_array().unwrap().iter();
+        let mut labels: Vec<String> = offered
+            .map(|item| item["label"].as_str().unwrap().to_owned())
+            .collect();
+        labels.sort();
+        labels
+    }
+}
+
+/// Said of a key that cannot stand where it stands.
+const MISPLACED: [&str; 7] = [
+    "E0106", "E0201", "E0202", "E0203", "E0204", "E0206", "N0202",
+];
+
+/// The keys that can be written at the place of `|`: each one of the format, but for older spellings, is
+/// written there, and judged.
+fn legal(files: &[(&str, &str)], path: &str, marked: &str) -> Vec<String> {
+    let names = reference::sections()
+        .iter()
+        .flat_map(|section| &section.keys)
+        .filter(|key| !key.is_older);
+    let mut names: Vec<String> = names.map(|key| key.name.clone()).collect();
+    names.push("zebra".to_owned());
+    names.sort();
+    names.dedup();
+    let fits = |name: &String| {
+        let mut repository: BTreeMap<String, Vec<u8>> = files
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()))
+            .collect();
+        let at = marked[..marked.find('|').unwrap()].matches('\n').count() + 1;
+        let text = marked.replacen('|', &format!("{name} = 1"), 1);
+        repository.insert(path.to_owned(), text.into_bytes());
+        let assembled = assemble(&AppName::parse("shop").unwrap(), &repository);
+        let here = |problem: &&Diagnostic| {
+            let text = assembled.sources.get(&problem.file).unwrap_or_default();
+            let start = problem.span.as_ref().map_or(0, |span| span.start);
+            let related = problem.related.as_ref().map_or(0, |other| other.span.start);
+            let lines = [start, related].map(|at| line_column(text, at).0);
+            problem.file == path && lines.contains(&at)
+        };
+        let mut problems = assembled.diagnostics.iter().filter(here);
+        !problems.any(|problem| MISPLACED.contains(&problem.code.as_str()))
+    };
+    names.retain(fits);
+    names
+}
+
+#[test]
+fn completion_offers_exactly_the_keys_legal_there() {
+    let files = [
+        ("Dockerfile", ""),
+        ("iterapp.toml", "applings = [\"web\"]\n"),
+        ("web/Dockerfile", ""),
+    ];
+    let mut editor = Editor::on(&files);
+    for (path, marked) in [
+        ("iterapp.toml", "|"),
+        ("iterapp.toml", "port = 80\n|\n[requests]\ncpu = 1\n"),
+        ("iterapp.toml", "applings = [\"web\"]\n|\n"),
+        ("iterapp.toml", "applings = [\".\", \"web\"]\n|\n"),
+        ("web/iterapp.toml", "|"),
+        ("web/iterapp.toml", "[requests]\n|"),
+        ("web/iterapp.toml", "[requests]\ncpu = 1\n|\n[limits]\n"),
+        ("web/iterapp.toml", "[autoscale]\nmax = 3\n|\n"),
+        ("web/iterapp.toml", "[build]\n|\n"),
+        ("web/iterapp.toml", "[ingress]\n|\n"),
+        ("web/iterapp.toml", "[postgres]\n|\n"),
+        ("web/iterapp.toml", "[experimental]\n|\n"),
+        (
+            "web/iterapp.toml",
+            "[cronjobs.tidy]\nschedule = \"@daily\"\n|\n",
+        ),
+        ("web/iterapp.toml", "[override.prod]\nreplicas = 4\n|\n"),
+        ("web/iterapp.toml", "[override.prod.limits]\n|\n"),
+    ] {
+        let offered = editor.offered(path, marked);
+        assert_eq!(offered, legal(&files, path, marked), "{path}: {marked}");
+        assert!(!offered.is_empty(), "{path}: {marked}");
+    }
+    assert_eq!(editor.goodbye(), Some(0));
+}
+
+#[test]
+fn completion_offers_values_and_replaces_the_word_that_was_begun() {
+    let mut editor = Editor::on(&[("Dockerfile", "")]);
+    assert_eq!(
+        editor.offered("iterapp.toml", "worker = |\n"),
+        ["false", "true"]
+    );
+    let marked = "emoji = \"🧪\"\ndefault_environment = \"pr|\"\n";
+    let offered = editor.ask_at("textDocument/completion", "iterapp.toml", marked);
+    let prod = offered
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|item| item["label"] == "\"prod\"")
+        .expect("prod is offered");
+    assert_eq!(prod["textEdit"]["newText"], "\"prod\"");
+    let range = json!({
+        "start": { "line": 1, "character": 22 }, "end": { "line": 1, "character": 26 },
+    });
+    assert_eq!(prod["textEdit"]["range"], range);
+    assert!(editor.offered("iterapp.toml", "# a comment |\n").is_empty());
+    assert_eq!(editor.goodbye(), Some(0));
+}
+
+#[test]
+fn hover_tells_what_a_key_means() {
+    let mut editor = Editor::on(&[("Dockerfile", "")]);
+    let told = editor.ask_at("textDocument/hover", "iterapp.toml", "\u{feff}po|rt = 80\n");
+    assert_eq!(told["contents"]["kind"], "markdown");
+    let told = told["contents"]["value"].as_str().unwrap().to_owned();
+    assert!(told.contains("3000"), "{told}");
+    let told = editor.ask_at("textDocument/hover", "iterapp.toml", "ze|bra = 80\n");
+    assert_eq!(told, Value::Null);
+    assert_eq!(editor.goodbye(), Some(0));
+}
+
+#[test]
+fn a_certain_mend_is_offered_where_the_mistake_is() {
+    let mut editor = Editor::on(&[("Dockerfile", "")]);
+    let text = "emoji = \"🧪\" # 🧪\nhealth = \"/up\"\n";
+    editor.open("iterapp.toml", text);
+    assert_eq!(editor.codes("iterapp.toml"), ["N0201"]);
+    let uri = editor.uri("iterapp.toml");
+    let mut asked = |line: u32| {
+        let place = json!({ "line": line, "character": 1 });
+        editor.ask(
+            "textDocument/codeAction",
+            json!({
+                "textDocument": { "uri": uri }, "context": { "diagnostics": [] },
+                "range": { "start": place, "end": place },
+            }),
+        )
+    };
+    assert_eq!(asked(0), json!([]));
+    let offered = asked(1);
+    assert_eq!(offered[0]["kind"], "quickfix");
+    assert_eq!(offered[0]["diagnostics"][0]["code"], "N0201");
+    let edits = offered[0]["edit"]["changes"][&uri]
+        .as_array()
+        .unwrap()
+        .clone();
+    assert_eq!(edits.len(), 1);
+    assert_eq!(edits[0]["newText"], "readiness_path");
+    let range = json!({
+        "start": { "line": 1, "character": 0 }, "end": { "line": 1, "character": 6 },
+    });
+    assert_eq!(edits[0]["range"], range);
+    assert_eq!(editor.goodbye(), Some(0));
 }

@@ -75,6 +75,71 @@ async fn the_plan_of_every_sample_is_taken() {
     }
 }
 
+/// Every key that changes an object, at once.
+const EVERY_KEY: &str = r#"
+port = 8080
+readiness_path = "/up"
+liveness_path = "/alive"
+domains = ["shop.example.com"]
+from_to_www_redirect = true
+command = "node server.js"
+release_command = ["node", "migrate.js"]
+grace_period = 60
+emoji = "🧪"
+[node_selector]
+disktype = "ssd"
+[requests]
+cpu = "100m"
+memory = "98Mi"
+[limits]
+memory = "1Gi"
+[autoscale]
+max = 5
+[ingress]
+paths = ["/api", { prefix = "/old", rewrite = "/new" }]
+[cronjobs.tidy]
+schedule = "0 3 * * *"
+path = "/tidy"
+headers = { Authorization = { encrypted = "c2VjcmV0" } }
+[cronjobs.sweep]
+schedule = "@daily"
+command = "node sweep.js"
+concurrency = "replace"
+[env.common]
+GREETING = "hello"
+TOKEN = { secret = "tokens", key = "one" }
+[experimental]
+isolate-appling = "namespace"
+[override.snap0]
+worker = false
+grace_period = 5
+"#;
+
+#[tokio::test]
+async fn the_plan_of_every_key_at_once_is_taken() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("Dockerfile"), "FROM x\n").expect("a file");
+    std::fs::write(folder.path().join("iterapp.toml"), EVERY_KEY).expect("a file");
+    let app = unique("keys");
+    for environment in ["prod", "snap0"] {
+        let _namespace = Namespace::create(&format!("apps-{app}-{environment}"));
+        let objects = taken(folder.path(), &app, environment).await;
+        for kind in [
+            "Secret",
+            "NetworkPolicy",
+            "Service",
+            "Deployment",
+            "HorizontalPodAutoscaler",
+            "Ingress",
+            "CronJob",
+            "Job",
+        ] {
+            let has = objects.iter().any(|object| object["kind"] == kind);
+            assert!(has, "{environment}: {kind}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_yaml_could_take_for_something_else_stays_what_it_is() {
     let values = [

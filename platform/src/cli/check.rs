@@ -1,5 +1,7 @@
 //! `hops check`: what the platform would say about `iterapp.toml`, offline.
 
+mod fix;
+
 use std::path::Path;
 
 use clap::ValueEnum;
@@ -14,17 +16,21 @@ use super::style::{ADVICE, GOOD, paint};
 use super::table::Table;
 use super::ui::Ui;
 use super::{Context, harmless};
+use fix::Mended;
 
 /// Read iterapp.toml for mistakes, without asking the platform
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Reads the folder as it is, committed or not. `github` prints workflow commands, which GitHub
 shows beside the lines they are about; `markdown` prints a comment for a pull request, or
-nothing where there is nothing to say. Exit codes: 0 fine, 1 mistakes, 2 wrong usage.
+nothing where there is nothing to say. --fix makes the changes that are certain (a name that can
+only have been meant one way), and then says what is left. Exit codes: 0 fine, 1 mistakes,
+2 wrong usage.
 
 Examples:
   hops check
   hops check ../hello
+  hops check --fix
   hops check --json | jq '.diagnostics[].message'
   hops check --format github                   in a workflow's step
   hops check --format markdown > comment.md || gh pr comment --body-file comment.md")]
@@ -34,6 +40,9 @@ pub struct Check {
     /// For whom: `json` is the same as --json
     #[arg(long, value_enum)]
     format: Option<Format>,
+    /// Mend in the files what can be mended for certain
+    #[arg(long)]
+    fix: bool,
 }
 
 /// For whom the mistakes are printed.
@@ -54,10 +63,14 @@ impl Check {
             (format, false) => format.unwrap_or(Format::Human),
         };
         let Local { app, folder } = self.local.find(context)?;
+        let mended = self.fix.then(|| fix::fix(&app, &folder)).transpose()?;
+        if format != Format::Json {
+            tell_mended(&mut context.ui, mended.as_deref().unwrap_or_default());
+        }
         let assembled = assemble(&app, &folder);
         match format {
             Format::Human => human(&mut context.ui, &app, &assembled)?,
-            Format::Json => context.ui.json(&report(&app, &assembled))?,
+            Format::Json => context.ui.json(&report(&app, &assembled, mended))?,
             Format::Github => {
                 let place = in_checkout(&folder.0, context);
                 github(&mut context.ui, &app, &assembled, &place)?;
@@ -73,6 +86,9 @@ impl Check {
 struct Report<'a> {
     app: &'a AppName,
     ok: bool,
+    /// What --fix has mended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mended: Option<Vec<Mended>>,
     diagnostics: Vec<Placed<'a>>,
 }
 
@@ -85,12 +101,33 @@ struct Placed<'a> {
     column: Option<usize>,
 }
 
-fn report<'a>(app: &'a AppName, assembled: &'a Assembled) -> Report<'a> {
+fn report<'a>(
+    app: &'a AppName,
+    assembled: &'a Assembled,
+    mended: Option<Vec<Mended>>,
+) -> Report<'a> {
     let place = |diagnostic| placed(diagnostic, assembled);
     Report {
         app,
         ok: errors(assembled) == 0,
+        mended,
         diagnostics: assembled.diagnostics.iter().map(place).collect(),
+    }
+}
+
+fn tell_mended(ui: &mut Ui, mended: &[Mended]) {
+    for Mended {
+        code,
+        file,
+        message,
+    } in mended
+    {
+        let told = format!("{file}: {code}, {message}");
+        ui.note(format_args!(
+            "{} {}",
+            paint(GOOD, "mended"),
+            harmless::text(&told)
+        ));
     }
 }
 

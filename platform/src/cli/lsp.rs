@@ -8,8 +8,10 @@
 //! | `documents` | what is open, and the repositories that it belongs to |
 //! | `position` | bytes to lines and UTF-16 columns, and back |
 //! | `problems` | diagnostics in the protocol's form |
+//! | `assist` | completion, hover, and mends |
 //! | `server` | the conversation |
 
+mod assist;
 mod documents;
 mod position;
 mod problems;

@@ -5,9 +5,10 @@ use iterapp_schema::{
     Assembled, CronAction, EnvValue, Environment, Iterapp, Run, assemble, render,
 };
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::release::plan::{Places, plan};
-use crate::release::spec::{Version, WantedEnvironment};
+use crate::release::spec::{ReleaseCommand, Version, WantedEnvironment};
 use crate::rollout::cluster::Settings;
 use crate::rollout::desired::desired;
 
@@ -26,6 +27,7 @@ the platform knows stands there as a placeholder:
   0000000000000000000000000000000000000000   the commit
   apps.invalid                               the domain of the platform's hosts
   (secret)                                   the value of a secret
+  1, 00000000-0000-0000-0000-000000000000    the release, in the Job of a release command
 Settings of the platform (its instance's name, ingress class, drain time, registry login) have
 their defaults. Exit codes: 0 printed, 1 mistakes in the files, 2 wrong usage.
 
@@ -91,8 +93,23 @@ fn objects(local: &Local, environment: Environment) -> Result<Vec<Value>, Failur
         ),
         spec: planned.spec,
     });
-    let wanted = WantedEnvironment::settled(app.clone(), environment, versions.collect());
+    let versions: Vec<Version> = versions.collect();
+    let wanted = WantedEnvironment {
+        commands: versions.iter().filter_map(release_command).collect(),
+        ..WantedEnvironment::settled(app.clone(), environment, versions)
+    };
     Ok(desired(&wanted, &Settings::new(INSTANCE)).to_json())
+}
+
+/// The release command that would run first, as that of release 1.
+fn release_command(version: &Version) -> Option<ReleaseCommand> {
+    version.spec.run.release_command.as_ref()?;
+    Some(ReleaseCommand {
+        id: Uuid::nil(),
+        release: 1,
+        version: version.clone(),
+        started: true,
+    })
 }
 
 fn read(assembled: Assembled) -> Result<Iterapp, Failure> {

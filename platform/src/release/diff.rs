@@ -3,6 +3,7 @@
 use iterapp_schema::{AppName, ApplingName, Environment, Iterapp};
 
 use super::{
+    keep,
     plan::{self, Places, Plan},
     read_iterapp::{self, Mistakes},
     spec::{Version, WantedEnvironment},
@@ -55,8 +56,8 @@ impl<E: Into<anyhow::Error>> From<E> for NoDiff {
 
 /// Compares what a release of the commit would want with what there is.
 ///
-/// A release of a commit builds its images, and the commit stands in the pods' environment. Both are
-/// told by [`Diff::builds`]; the objects are compared as if the image and the commit stayed, so that
+/// A release of a commit builds its images, but for those that can stay ([`keep`]), and the commit
+/// that an image was built from stands in the pods' environment. Both are told by [`Diff::builds`]; the objects are compared as if the image and the commit stayed, so that
 /// they show what the files changed.
 ///
 /// # Errors
@@ -74,8 +75,9 @@ pub async fn diff(
         domain: &platform.config.domain,
         registry: &platform.config.registry,
     };
-    let plan = plan::plan(app, environment, &iterapp, commit, &running, places)
+    let mut plan = plan::plan(app, environment, &iterapp, commit, &running, places)
         .map_err(|error| NoDiff::Refused(error.to_string()))?;
+    keep::keep(platform, app, commit, &good, &mut plan).await?;
     let builds = builds(&plan, &good);
     let wanted = WantedEnvironment::settled(app.clone(), environment, versions(plan, &good));
     let objects = desired(&wanted, platform.cluster.settings());

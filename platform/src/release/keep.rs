@@ -1,11 +1,12 @@
 //! Finds the images that can stay: those of applings of which nothing that they watch has changed
 //! since the commit that they were built from.
 
+use iterapp_schema::AppName;
 use uuid::Uuid;
 
 use super::{plan::Plan, watch::Watched};
 use crate::{
-    db::{self, releases::Release, verdicts::Verdict},
+    db::{self, verdicts::Verdict},
     git::changes,
     platform::Platform,
 };
@@ -20,13 +21,15 @@ pub struct Kept {
 }
 
 /// Lets the applings of a plan keep the images that can stay, and with them the commits that they
-/// were built from. `good` is the newest good version of each appling in the release's environment.
+/// were built from. `good` is the newest good version of each appling in the plan's environment, and
+/// `commit` the plan's.
 ///
 /// # Errors
 /// When Postgres or the git store fails.
 pub async fn keep(
     platform: &Platform,
-    release: &Release,
+    app: &AppName,
+    commit: &str,
     good: &[Verdict],
     plan: &mut Plan,
 ) -> anyhow::Result<()> {
@@ -41,7 +44,7 @@ pub async fn keep(
         let Some(watched) = Watched::of(&before.settings, &planned.build) else {
             continue;
         };
-        if has_changed(platform, release, &last.spec.commit, watched).await? {
+        if has_changed(platform, app, (&last.spec.commit, commit), watched).await? {
             continue;
         }
         planned.spec.commit.clone_from(&last.spec.commit);
@@ -50,18 +53,17 @@ pub async fn keep(
     Ok(())
 }
 
-/// Whether anything that is watched has changed between a commit and the release's, as far as
-/// anybody can know.
+/// Whether anything that is watched has changed between two commits, as far as anybody can know.
 async fn has_changed(
     platform: &Platform,
-    release: &Release,
-    since: &str,
+    app: &AppName,
+    (from, to): (&str, &str),
     watched: Watched,
 ) -> anyhow::Result<bool> {
-    let (from, to) = (since.to_owned(), release.commit.clone());
+    let (from, to) = (from.to_owned(), to.to_owned());
     platform
         .store
-        .read(&release.app, move |repository| {
+        .read(app, move |repository| {
             let Some(paths) = changes::between(repository, &from, &to)? else {
                 return Ok(true);
             };

@@ -191,7 +191,8 @@ async fn read_queued(
         places,
     ) {
         Ok(mut plan) => {
-            keep::keep(platform, release, &gathered.good, &mut plan).await?;
+            let (app, commit) = (&release.app, &release.commit);
+            keep::keep(platform, app, commit, &gathered.good, &mut plan).await?;
             start(lease, gathered, release, &plan, &notes).await
         }
         Err(error) => fail_release(lease, release, &error.to_string()).await,

@@ -77,13 +77,18 @@ impl Problems<'_> {
 
     fn related(&self, related: &Related) -> Option<lsp::DiagnosticRelatedInformation> {
         let location = lsp::Location {
-            uri: uri_of(self.documents, &self.root.join(&related.file))?,
+            uri: self.uri(&related.file)?,
             range: self.range(&related.file, &related.span),
         };
         Some(lsp::DiagnosticRelatedInformation {
             location,
             message: related.message.clone(),
         })
+    }
+
+    /// What the editor calls a file.
+    pub fn uri(&self, file: &str) -> Option<lsp::Uri> {
+        uri_of(self.documents, &self.root.join(file))
     }
 
     /// The place of a span in a file as the editor has it.

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use gen_lsp_types as lsp;
 use iterapp_schema::AppName;
-use lsp::Notification as _;
+use lsp::{Notification as _, Request as _};
 use lsp_server::{Connection, ErrorCode, Message, Notification, ProtocolError, Request, Response};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::assist;
 use super::documents::{Document, Documents, path_of, root_of};
 use super::problems::{Problems, uri_of};
 
@@ -51,6 +52,18 @@ fn capabilities() -> lsp::ServerCapabilities {
             }
             .into(),
         ),
+        completion_provider: Some(lsp::CompletionOptions {
+            trigger_characters: Some(["[", ".", "="].map(str::to_owned).into()),
+            ..lsp::CompletionOptions::default()
+        }),
+        hover_provider: Some(true.into()),
+        code_action_provider: Some(
+            lsp::CodeActionOptions {
+                code_action_kinds: Some(vec![lsp::CodeActionKind::QuickFix]),
+                ..lsp::CodeActionOptions::default()
+            }
+            .into(),
+        ),
         ..lsp::ServerCapabilities::default()
     }
 }
@@ -82,9 +95,63 @@ struct Server<'c> {
 
 impl Server<'_> {
     fn answer(&mut self, request: Request) {
-        let message = format!("`{}` is not offered", request.method);
-        let code = ErrorCode::MethodNotFound as i32;
-        self.send(Response::new_err(request.id, code, message));
+        let Request { id, method, params } = request;
+        let answer = match lsp::LspRequestMethod::from(method.as_str()) {
+            lsp::CompletionRequest::METHOD => self.completions(params),
+            lsp::HoverRequest::METHOD => self.hover(params),
+            lsp::CodeActionRequest::METHOD => self.mends(params),
+            _ => {
+                let message = format!("`{method}` is not offered");
+                let code = ErrorCode::MethodNotFound as i32;
+                return self.send(Response::new_err(id, code, message));
+            }
+        };
+        self.send(match answer {
+            Some(answer) => Response::new_ok(id, answer),
+            None => {
+                let message = format!("`{method}` was asked in a form that is not understood");
+                Response::new_err(id, ErrorCode::InvalidParams as i32, message)
+            }
+        });
+    }
+
+    /// What could stand at a place; nothing in a document that is not open, or is none of ours.
+    fn completions(&self, parameters: Value) -> Option<Value> {
+        let asked = read::<lsp::CompletionParams>(parameters)?.text_document_position_params;
+        let offered = self.open(&asked.text_document.uri).map(|(path, document)| {
+            let is_root = assist::is_root(&path, &root_of(&path, &self.folders));
+            assist::completions(document, is_root, asked.position)
+        });
+        Some(json!(offered.unwrap_or_default()))
+    }
+
+    fn hover(&self, parameters: Value) -> Option<Value> {
+        let asked = read::<lsp::HoverParams>(parameters)?.text_document_position_params;
+        let open = self.open(&asked.text_document.uri);
+        Some(json!(open.and_then(|(_, document)| {
+            assist::hover(document, asked.position)
+        })))
+    }
+
+    fn mends(&self, parameters: Value) -> Option<Value> {
+        let asked = read::<lsp::CodeActionParams>(parameters)?;
+        let Some((path, _)) = self.open(&asked.text_document.uri) else {
+            return Some(json!([]));
+        };
+        let root = root_of(&path, &self.folders);
+        let assembled = self.documents.assembled(&root, self.app.as_ref());
+        let problems = Problems {
+            root: &root,
+            documents: &self.documents,
+            assembled: &assembled,
+        };
+        Some(json!(assist::mends(&problems, &path, asked.range)))
+    }
+
+    fn open(&self, uri: &lsp::Uri) -> Option<(PathBuf, &Document)> {
+        let path = path_of(uri)?;
+        let document = self.documents.get(&path)?;
+        Some((path, document))
     }
 
     /// What cannot be read is passed over: there is nobody to tell.

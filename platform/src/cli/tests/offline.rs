@@ -66,6 +66,40 @@ async fn mistakes_are_told_to_everybody_in_their_form() {
 }
 
 #[tokio::test]
+async fn what_is_certain_is_mended() {
+    let shell = beside(&[
+        (
+            "iterapp.toml",
+            "\u{feff}# æ\r\nauto_deploy_env = \"prod\"\r\napplings = [\"web\", \"gone\"]\r\n",
+        ),
+        ("web/Dockerfile", ""),
+        (
+            "web/iterapp.toml",
+            "port = \"80\" # stays\nhealth = \"up\"\n",
+        ),
+    ]);
+    let said = shell.hops("check shop --fix --json").await;
+    assert_eq!(said.exit, 1);
+    let report = json(&said);
+    assert!(report["mended"].as_array().unwrap().len() > 1, "{report}");
+    let codes: Vec<&Value> = report["diagnostics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| &p["code"])
+        .collect();
+    assert!(codes.contains(&&"E0102".into()), "{codes:?}");
+    let root = read(&shell, "iterapp.toml");
+    let line = "\u{feff}# æ\r\ndefault_environment = \"prod\"\r\n";
+    assert!(root.starts_with(line), "{root:?}");
+    let web = read(&shell, "web/iterapp.toml");
+    assert_eq!(web, "port = 80 # stays\nreadiness_path = \"/up\"\n");
+    let said = shell.hops("check shop --fix").await;
+    assert_eq!((said.exit, said.err.as_str()), (1, ""));
+    assert_eq!(read(&shell, "web/iterapp.toml"), web);
+}
+
+#[tokio::test]
 async fn what_is_fine_is_no_comment() {
     let shell = beside(&[("Dockerfile", ""), ("iterapp.toml", "port = 80\n")]);
     let said = shell.hops("check shop --format markdown").await;
