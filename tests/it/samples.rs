@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tests::{App, Kube, Pod, Repo, eventually, shared};
+use tests::{Answer, App, Kube, Pod, Repo, eventually, get, shared};
 
 /// A repository with a sample's files.
 async fn sample(name: &str) -> Repo {
@@ -26,6 +26,14 @@ fn copy(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), to).unwrap();
         }
     }
+}
+
+/// The answer at the ingress, which follows the cluster within moments, once it is as expected.
+async fn until(host: &str, path: &str, expected: impl Fn(&Answer) -> bool) -> Answer {
+    eventually(&format!("{host}{path} answers as expected"), || async {
+        Some(get(host, path).await).filter(&expected)
+    })
+    .await
 }
 
 async fn log_has(app: &App<'_>, words: &str) {
@@ -53,7 +61,8 @@ async fn one_of_several_applings_is_inside_the_cluster_only() {
     app.push_live(&sample("several").await).await;
     let page = app.get_of("web", "test", "/").await;
     assert!(page.body.contains("The page."), "{}", page.body);
-    assert_eq!(app.get_of("api", "test", "/status.json").await.status, 404);
+    let hidden = get(&app.host_of("api", "test"), "/status.json").await;
+    assert_eq!(hidden.status, 404);
     let namespace = app.namespace("test");
     let web = Pod::all(&namespace)
         .into_iter()
@@ -80,10 +89,11 @@ async fn a_worker_works_and_tidies_on_a_schedule() {
     log_has(&app, "working on 2").await;
     let namespace = app.namespace("test");
     assert_eq!(Kube::names("ingress", &namespace), [""; 0]);
-    // Not waited for: the same work, begun now.
-    let [job] = &Kube::names("cronjob", &namespace)[..] else {
-        panic!("one cron job");
-    };
+    let job = eventually("its cron job is there", || async {
+        Kube::names("cronjobs", &namespace).pop()
+    })
+    .await;
+    // The schedule is not waited for: the same work, begun now.
     let from = format!("cronjob/{job}");
     Kube::run(&["create", "job", "-n", &namespace, "now", "--from", &from]);
     eventually("it has tidied up", || async {
@@ -98,18 +108,18 @@ async fn a_worker_works_and_tidies_on_a_schedule() {
 async fn one_with_every_key_runs() {
     let app = shared().app("everykey").await;
     let release = app.push_live(&sample("every-key").await).await;
-    assert_eq!(
-        app.get_of("web", "test", "/").await.status,
-        404,
-        "its only appling needs no name"
-    );
     let page = app.get("test", "/").await;
     assert_eq!(page.body.trim(), "hello, every key");
-    assert_eq!(app.get("test", "/v1/ready").await.body.trim(), "ready");
+    until(&app.host("test"), "/v1/ready", |answer| {
+        answer.body.trim() == "ready"
+    })
+    .await;
     assert!(app.log(&release).await.contains("releasing every key"));
-    let [pod] = &Pod::all(&app.namespace("test"))[..] else {
-        panic!("one pod in test");
-    };
+    let pods = Pod::all(&app.namespace("test"));
+    let pod = pods
+        .iter()
+        .find(|pod| pod.label("hops.dev/appling") == "web");
+    let pod = pod.expect("a pod of the appling");
     let resources = &pod.spec()["containers"][0]["resources"];
     assert_eq!(resources["requests"]["cpu"], "10m");
     assert_eq!(resources["limits"]["memory"], "128Mi");
@@ -118,10 +128,12 @@ async fn one_with_every_key_runs() {
     let prod = app.namespace("prod");
     let autoscaler = Kube::get("horizontalpodautoscaler", "web", &prod);
     assert_eq!(autoscaler["spec"]["maxReplicas"], 4);
-    let domain = tests::get("www.every-key.example.com", "/").await;
-    assert_eq!(domain.body.trim(), "hello, every key");
-    let apex = tests::get("every-key.example.com", "/a?b=c").await;
-    assert!((300..400).contains(&apex.status), "{}", apex.status);
+    until("www.every-key.example.com", "/", |answer| {
+        answer.body.trim() == "hello, every key"
+    })
+    .await;
+    let redirects = |answer: &Answer| (300..400).contains(&answer.status);
+    let apex = until("every-key.example.com", "/a?b=c", redirects).await;
     let place = apex.header("location").unwrap_or_default();
     assert!(
         place.contains("//www.every-key.example.com") && place.ends_with("/a?b=c"),
