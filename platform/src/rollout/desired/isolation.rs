@@ -41,7 +41,7 @@ pub(super) fn network_policies(part: &Part<'_>) -> Vec<NetworkPolicy> {
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(matching(pods)),
             policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
-            ingress: Some(incoming(from)),
+            ingress: incoming(from),
             egress: Some(vec![outgoing(to.clone()), dns()]),
         }),
     };
@@ -98,14 +98,15 @@ fn matching(labels: Labels) -> LabelSelector {
 }
 
 /// A rule without peers would let everybody in, so that there is none then.
-fn incoming(from: Vec<NetworkPolicyPeer>) -> Vec<NetworkPolicyIngressRule> {
+fn incoming(from: Vec<NetworkPolicyPeer>) -> Option<Vec<NetworkPolicyIngressRule>> {
     if from.is_empty() {
-        return Vec::new();
+        return None;
     }
-    vec![NetworkPolicyIngressRule {
+    let rule = NetworkPolicyIngressRule {
         from: Some(from),
         ports: None,
-    }]
+    };
+    Some(vec![rule])
 }
 
 fn outgoing(to: Vec<NetworkPolicyPeer>) -> NetworkPolicyEgressRule {
