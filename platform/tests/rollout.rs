@@ -19,10 +19,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use iterapp_schema::{AppName, Autoscale, Environment, Http, Run, Scale};
+use iterapp_schema::{
+    AppName, Autoscale, Concurrency, CronAction, CronJob, EnvValue, Environment, Http, Ingress,
+    IngressPath, Isolation, Run, Scale,
+};
 use platform::release::spec::{ApplingSpec, Version, WantedEnvironment};
 use platform::rollout::apply::{ApplyError, Fence, LeaseLost, apply};
-use platform::rollout::cluster::{Cluster, Settings};
+use platform::rollout::cluster::{Cluster, IngressFlavour, Settings};
 use platform::rollout::desired::desired;
 use platform::rollout::judge::{Reason, Standing, judge};
 use platform::rollout::observe::observe;
@@ -70,8 +73,13 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::with(IngressFlavour::IngressNginx).await
+    }
+
+    async fn with(ingress_flavour: IngressFlavour) -> Self {
         let tag = format!("{:08x}", rand::random::<u32>());
         let settings = Settings {
+            ingress_flavour,
             drain: Duration::from_secs(2),
             ..Settings::new(format!("rollout-test-{tag}"))
         };
@@ -920,4 +928,112 @@ async fn a_worker_has_no_names_and_is_live_when_it_runs() {
     world.wanted.versions = vec![worker("ends")];
     let reason = world.fail(20).await;
     assert!(reason.summary.contains("code 0"), "{reason}");
+/// Everything that is made beside pods, of which there are none.
+fn routed_walled_and_scheduled() -> Version {
+    let cronjob = |action| CronJob {
+        schedule: "@yearly".to_owned(),
+        action,
+        concurrency: Concurrency::Forbid,
+    };
+    let call = CronAction::Call {
+        path: "/tidy".to_owned(),
+        headers: [("X-Key".to_owned(), EnvValue::Text("value".to_owned()))].into(),
+    };
+    let run = CronAction::Run {
+        command: vec!["report".to_owned()],
+    };
+    let path = |prefix: &str, rewrite: Option<&str>| IngressPath {
+        prefix: prefix.to_owned(),
+        rewrite: rewrite.map(str::to_owned),
+    };
+    let ingress = Ingress {
+        domains: vec!["www.example.org".to_owned()],
+        from_to_www_redirect: true,
+        paths: vec![path("/web", None), path("/v1.0", Some("/"))],
+    };
+    let mut version = without_pods();
+    version.spec.hosts = ["web.example.com", "www.example.org"]
+        .map(str::to_owned)
+        .into();
+    http(&mut version).ingress = Some(ingress);
+    version.spec.run.isolation = Some(Isolation {
+        allow_apps: vec!["other".parse().unwrap()],
+    });
+    version.spec.run.cronjobs = [
+        ("tidy".to_owned(), cronjob(call)),
+        ("report".to_owned(), cronjob(run)),
+    ]
+    .into();
+    version
+}
+
+fn without_pods() -> Version {
+    Version {
+        spec: ApplingSpec {
+            name: "web".parse().unwrap(),
+            commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
+            run: Run {
+                scale: Scale::Fixed(0),
+                ..Run::default()
+            },
+            hosts: Vec::new(),
+            service_names: vec!["web".to_owned()],
+            env: BTreeMap::new(),
+        },
+        image: format!("registry.invalid/none@sha256:{}", "0".repeat(64)),
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: deploy/local/run"]
+async fn routes_walls_and_schedules_are_made_put_right_and_taken_away() {
+    let kinds = "middlewares.traefik.io,ingressroutes.traefik.io,ingresses,networkpolicies,cronjobs,secrets";
+    let mut world = World::with(IngressFlavour::Traefik).await;
+    world.wanted.versions = vec![routed_walled_and_scheduled()];
+    world.wanted.good = world.wanted.versions.clone();
+    world.apply().await;
+    let wanted = [
+        "web",
+        "web.jobs",
+        "web.add-www",
+        "web.rewrite-1",
+        "web-report",
+        "web-tidy",
+        "cron-web-tidy",
+    ];
+    let wanted: BTreeSet<String> = wanted.map(str::to_owned).into();
+    assert_eq!(world.names(kinds), wanted);
+
+    // Applying them again changes nothing.
+    let versions = || {
+        let path = "jsonpath={.items[*].metadata.resourceVersion}";
+        world.kubectl(&["get", kinds, "-o", path])
+    };
+    let before = versions();
+    world.apply().await;
+    assert_eq!(versions(), before);
+
+    let patch = r#"{"spec":{"replacePathRegex":{"replacement":"/else"}}}"#;
+    let edit = ["patch", "middleware.traefik.io", "web.rewrite-1"];
+    world.kubectl(&[&edit[..], &["--type=merge", "-p", patch]].concat());
+    world.kubectl(&["delete", "cronjob", "web-tidy"]);
+    world.apply().await;
+    let spec = world.get("middleware.traefik.io/web.rewrite-1")["spec"].clone();
+    assert_eq!(spec["replacePathRegex"]["replacement"], "/$2");
+    assert_eq!(world.names(kinds), wanted);
+
+    world.wanted.versions = vec![without_pods()];
+    world.wanted.good = world.wanted.versions.clone();
+    world.apply().await;
+    assert_eq!(world.names(kinds), BTreeSet::new());
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: deploy/local/run"]
+async fn routes_for_ingress_nginx_are_taken() {
+    let mut world = World::new().await;
+    world.wanted.versions = vec![routed_walled_and_scheduled()];
+    world.apply().await;
+    let names = ["web", "web.rewrite-1"].map(str::to_owned);
+    assert_eq!(world.names("ingresses"), names.into());
 }

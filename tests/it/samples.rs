@@ -120,7 +120,7 @@ async fn one_with_every_key_runs() {
         .iter()
         .find(|pod| pod.label("hops.dev/appling") == "web");
     let pod = pod.expect("a pod of the appling");
-    let resources = &pod.spec()["containers"][0]["resources"];
+    let resources = &pod.spec()["resources"];
     assert_eq!(resources["requests"]["cpu"], "10m");
     assert_eq!(resources["limits"]["memory"], "128Mi");
 

@@ -56,7 +56,7 @@ fn wall(
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(matching(pods)),
             policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
-            ingress: Some(incoming(from)),
+            ingress: incoming(from),
             egress: Some(vec![outgoing(to), dns()]),
         }),
     }
@@ -108,14 +108,15 @@ fn matching(labels: Labels) -> LabelSelector {
 }
 
 /// A rule without peers would let everybody in, so that there is none then.
-fn incoming(from: Vec<NetworkPolicyPeer>) -> Vec<NetworkPolicyIngressRule> {
+fn incoming(from: Vec<NetworkPolicyPeer>) -> Option<Vec<NetworkPolicyIngressRule>> {
     if from.is_empty() {
-        return Vec::new();
+        return None;
     }
-    vec![NetworkPolicyIngressRule {
+    let rule = NetworkPolicyIngressRule {
         from: Some(from),
         ports: None,
-    }]
+    };
+    Some(vec![rule])
 }
 
 fn outgoing(to: Vec<NetworkPolicyPeer>) -> NetworkPolicyEgressRule {
