@@ -494,7 +494,6 @@ fn completion_offers_exactly_the_keys_legal_there() {
         ("web/iterapp.toml", "[build]\n|\n"),
         ("web/iterapp.toml", "[ingress]\n|\n"),
         ("web/iterapp.toml", "[postgres]\n|\n"),
-        ("web/iterapp.toml", "[experimental]\n|\n"),
         (
             "web/iterapp.toml",
             "[cronjobs.tidy]\nschedule = \"@daily\"\n|\n",
@@ -506,6 +505,9 @@ fn completion_offers_exactly_the_keys_legal_there() {
         assert_eq!(offered, legal(&files, path, marked), "{path}: {marked}");
         assert!(!offered.is_empty(), "{path}: {marked}");
     }
+    // Anybody's switches can stand here, and the platform's are offered.
+    let switches = editor.offered("web/iterapp.toml", "[experimental]\n|\n");
+    assert_eq!(switches, ["isolate-allow-apps", "isolate-appling"]);
     assert_eq!(editor.goodbye(), Some(0));
 }
 
