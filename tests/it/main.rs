@@ -20,4 +20,5 @@ mod release_command;
 mod releases;
 mod rollout;
 mod run;
+mod samples;
 mod traffic;

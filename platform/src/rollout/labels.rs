@@ -21,9 +21,6 @@ pub const JOB_OF: &str = "hops.dev/job-of";
 pub const CRONJOB: &str = "hops.dev/cronjob";
 /// The number of the release whose command a Job, or its pod, runs.
 pub const RELEASE: &str = "hops.dev/release";
-/// The appling whose release command a pod runs. Such a pod carries no [`APPLING`]: it is none of
-/// the appling's pods, and must get none of its requests.
-pub const RELEASE_COMMAND: &str = "hops.dev/release-command";
 /// Kubernetes' own convention for "who made this".
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
@@ -38,20 +35,6 @@ pub fn of_environment(instance: &str, app: &AppName, environment: Environment) -
         (ENVIRONMENT, &environment.to_string()),
         (MANAGED_BY, "hops"),
     ])
-}
-
-/// What the pod of a release command carries.
-pub fn of_release_command(
-    instance: &str,
-    app: &AppName,
-    environment: Environment,
-    appling: &ApplingName,
-    release: i64,
-) -> Labels {
-    let mut labels = of_environment(instance, app, environment);
-    labels.insert(RELEASE_COMMAND.to_owned(), appling.to_string());
-    labels.insert(RELEASE.to_owned(), release.to_string());
-    labels
 }
 
 /// What a Deployment and a Service select pods by. A Deployment's selector can never change, so

@@ -66,17 +66,19 @@ impl Jobs {
         Ok(refusals)
     }
 
-    /// Deletes those whose release was superseded before they could begin, or that were given up.
-    /// Those that have ended stay for people to look at; Kubernetes deletes them in time.
+    /// Deletes those that are wanted no more: their release was superseded before they could begin,
+    /// or they were given up, or they have ended and a newer one of the appling is there. The last
+    /// one stays for people to look at; Kubernetes deletes it in time.
     pub(super) async fn prune<F: Fence>(
         &self,
         writer: &Writer<'_, F>,
         wanted: &[Job],
     ) -> Result<(), ApplyError> {
         let is_wanted = |job: &Job| wanted.iter().any(|w| w.name_any() == job.name_any());
-        let going = |job: &Job| job.metadata.deletion_timestamp.is_some() || has_ended(job);
-        for job in &self.found {
-            if !is_wanted(job) && !going(job) {
+        for job in self.found.iter().filter(|job| !is_wanted(job)) {
+            let is_last = !self.found.iter().any(|other| is_newer(other, job));
+            let is_going = job.metadata.deletion_timestamp.is_some();
+            if !is_going && !(has_ended(job) && is_last) {
                 self.delete(writer, job).await?;
             }
         }
@@ -161,6 +163,13 @@ impl Jobs {
 
 fn is_suspended(job: &Job) -> bool {
     job.spec.as_ref().and_then(|spec| spec.suspend) == Some(true)
+}
+
+/// Whether a Job is of a newer release of the same appling than another one.
+fn is_newer(job: &Job, other: &Job) -> bool {
+    let release = |job: &Job| job.labels().get(labels::RELEASE)?.parse::<i64>().ok();
+    labels::appling_of(job.labels()) == labels::appling_of(other.labels())
+        && release(job) > release(other)
 }
 
 fn has_ended(job: &Job) -> bool {

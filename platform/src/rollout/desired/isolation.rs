@@ -23,33 +23,43 @@ const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 /// Where name servers listen.
 const DNS_PORT: i32 = 53;
 
-/// One for the appling's pods and one for those of its Jobs; none for an appling that is not
-/// isolated.
-pub(super) fn network_policies(part: &Part<'_>) -> Vec<NetworkPolicy> {
-    let Some(isolation) = &part.version.spec.run.isolation else {
-        return Vec::new();
-    };
-    let name = &part.version.spec.name;
-    let jobs = labels::of_jobs(&part.wanted.app, part.wanted.environment, name);
-    let mut from = neighbours(part, isolation);
-    let to = from.clone();
+/// The one for the appling's pods; none for an appling that is not isolated.
+pub(super) fn of_pods(part: &Part<'_>) -> Option<NetworkPolicy> {
+    let isolation = part.version.spec.run.isolation.as_ref()?;
+    let to = neighbours(part, isolation);
+    let mut from = to.clone();
     if part.version.spec.ingress().is_some() {
         from.extend(part.settings.ingress_sources.iter().map(ingress));
     }
-    let wall = |name: &str, pods: Labels, from: Vec<NetworkPolicyPeer>| NetworkPolicy {
+    let name = part.version.spec.name.as_ref();
+    Some(wall(part, name, part.selector.clone(), from, to))
+}
+
+/// Likewise for the pods of the appling's Jobs. Nobody has anything to ask of these.
+pub(super) fn of_jobs(part: &Part<'_>) -> Option<NetworkPolicy> {
+    let isolation = part.version.spec.run.isolation.as_ref()?;
+    let name = &part.version.spec.name;
+    let pods = labels::of_jobs(&part.wanted.app, part.wanted.environment, name);
+    let to = neighbours(part, isolation);
+    Some(wall(part, &format!("{name}.jobs"), pods, Vec::new(), to))
+}
+
+fn wall(
+    part: &Part<'_>,
+    name: &str,
+    pods: Labels,
+    from: Vec<NetworkPolicyPeer>,
+    to: Vec<NetworkPolicyPeer>,
+) -> NetworkPolicy {
+    NetworkPolicy {
         metadata: part.metadata(name),
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(matching(pods)),
             policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
             ingress: Some(incoming(from)),
-            egress: Some(vec![outgoing(to.clone()), dns()]),
+            egress: Some(vec![outgoing(to), dns()]),
         }),
-    };
-    vec![
-        wall(name.as_ref(), part.selector.clone(), from),
-        // Nobody has anything to ask of a Job.
-        wall(&format!("{name}.jobs"), jobs, Vec::new()),
-    ]
+    }
 }
 
 /// The own namespace, and those of the allowed apps.

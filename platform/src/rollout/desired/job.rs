@@ -7,8 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::{Part, labels, pod};
 use crate::release::spec::{ReleaseCommand, WantedEnvironment};
 
-/// How long Kubernetes keeps a Job that has ended, for people who look. The platform has written
-/// down its end and its lines long before.
+/// How long Kubernetes keeps the last Job that has ended, for people who look. The platform has
+/// written down its end and its lines long before.
 const KEPT_SECONDS: i32 = 24 * 60 * 60;
 
 /// The name of a release command's Job, at most 63 characters. No other release's Job ever has it,
@@ -28,14 +28,13 @@ pub(super) fn job(part: &Part<'_>, command: &ReleaseCommand) -> Job {
     } = part.wanted;
     let spec = &command.version.spec;
     let instance = &part.settings.instance;
-    let (appling, release) = (&spec.name, command.release);
-    let pod_labels = labels::of_release_command(instance, app, *environment, appling, release);
+    let release = (labels::RELEASE.to_owned(), command.release.to_string());
+    let mut pod_labels = labels::of_environment(instance, app, *environment);
+    pod_labels.extend(labels::of_jobs(app, *environment, &spec.name));
+    pod_labels.extend([release.clone()]);
     let deadline = part.settings.release_command_deadline.as_secs();
     let mut metadata = part.metadata(&job_name(command));
-    metadata
-        .labels
-        .get_or_insert_default()
-        .insert(labels::RELEASE.to_owned(), release.to_string());
+    metadata.labels.get_or_insert_default().extend([release]);
     Job {
         metadata,
         spec: Some(JobSpec {

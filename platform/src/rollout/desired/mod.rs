@@ -110,12 +110,16 @@ fn values<K: serde::Serialize>(objects: &[K]) -> impl Iterator<Item = Value> {
 pub fn desired(wanted: &WantedEnvironment, settings: &Settings) -> Objects {
     let applings = Part::all(wanted, &wanted.versions, settings);
     let good = Part::all(wanted, &wanted.good, settings);
+    let commands = wanted.commands.iter();
+    let commands: Vec<Part<'_>> = commands
+        .map(|command| Part::new(wanted, &command.version, settings))
+        .collect();
     let pull_secret = pull_secret::secret(wanted, settings);
     let requests = cronjob::secrets(&good);
     Objects {
         namespace: namespace::namespace(wanted, settings),
         secrets: pull_secret.into_iter().chain(requests).collect(),
-        network_policies: each(&applings, isolation::network_policies),
+        network_policies: network_policies(&applings, &commands),
         services: each(&applings, service::services),
         deployments: applings.iter().map(deployment::deployment).collect(),
         autoscalers: applings.iter().filter_map(autoscaler::autoscaler).collect(),
@@ -131,12 +135,24 @@ pub fn desired(wanted: &WantedEnvironment, settings: &Settings) -> Objects {
             }),
         },
         cron_jobs: cronjob::cron_jobs(&good),
-        jobs: wanted
-            .commands
+        jobs: commands
             .iter()
-            .map(|command| job::job(&Part::new(wanted, &command.version, settings), command))
+            .zip(&wanted.commands)
+            .map(|(part, command)| job::job(part, command))
             .collect(),
     }
+}
+
+/// A release command runs before its version is wanted, and behind that version's wall.
+fn network_policies(applings: &[Part<'_>], commands: &[Part<'_>]) -> Vec<NetworkPolicy> {
+    let name = |part: &Part<'_>| part.version.spec.name.clone();
+    let has_command = |part: &&Part<'_>| commands.iter().any(|command| name(command) == name(part));
+    let of_pods = applings.iter().filter_map(isolation::of_pods);
+    let without_command = applings.iter().filter(|part| !has_command(part));
+    let of_jobs = without_command.chain(commands);
+    of_pods
+        .chain(of_jobs.filter_map(isolation::of_jobs))
+        .collect()
 }
 
 /// The objects of one kind of every appling.

@@ -293,6 +293,32 @@ fn a_release_command() {
 }
 
 #[test]
+fn a_release_command_runs_behind_the_wall_of_its_version() {
+    let names = |before: bool, after: bool| {
+        let shop = |isolated: bool| {
+            let mut shop = version("shop");
+            shop.spec.run.isolation = isolated.then(Default::default);
+            shop
+        };
+        let mut wanted = wanted(Environment::Test, vec![shop(before)]);
+        wanted.commands = vec![ReleaseCommand {
+            id: uuid::Uuid::nil(),
+            release: 7,
+            version: shop(after),
+            started: true,
+        }];
+        let walls = desired(&wanted, &Settings::new("main")).network_policies;
+        walls
+            .into_iter()
+            .filter_map(|wall| wall.metadata.name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(false, true), ["shop.jobs"]);
+    assert_eq!(names(true, false), ["shop"]);
+    assert_eq!(names(true, true), ["shop", "shop.jobs"]);
+}
+
+#[test]
 fn no_service_sends_to_a_release_command_nor_does_a_deployment_count_it() {
     let job = release_command(version("shop"), true);
     let labels = job.spec.unwrap().template.metadata.unwrap().labels.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 
 use super::super::observe::{ObservedCommand, ObservedPod, last_end};
-use super::trouble::no_room;
+use super::trouble::{Trouble, no_room};
 use super::{Reason, crash, start};
 use crate::release::spec::Version;
 
@@ -60,14 +60,33 @@ pub fn judge_command(
     if started_for >= patience.deadline + grace + OVERDUE {
         return failed(lost(patience.deadline));
     }
-    let trouble = pod.and_then(|pod| start::image(version, pod).or_else(|| no_room(version, pod)));
+    let trouble = pod.and_then(|pod| cannot_begin(version, pod));
     let hopeless = trouble.as_ref().is_some_and(|trouble| trouble.hopeless);
-    let cannot_begin = pod.is_none() || trouble.is_some();
-    if hopeless || (cannot_begin && started_for >= patience.begin) {
+    let has_not_begun = pod.is_none() || trouble.is_some();
+    if hopeless || (has_not_begun && started_for >= patience.begin) {
         return failed(trouble.map_or_else(|| no_pod(patience.begin), |trouble| trouble.reason));
     }
     let why = trouble.map(|trouble| trouble.reason.summary);
     CommandStanding::Running { why }
+}
+
+/// What keeps its container from running, which it then never did.
+fn cannot_begin(version: &Version, pod: &ObservedPod) -> Option<Trouble> {
+    start::image(version, pod)
+        .or_else(|| no_room(version, pod))
+        .or_else(|| cannot_start(version, pod))
+}
+
+fn cannot_start(version: &Version, pod: &ObservedPod) -> Option<Trouble> {
+    let trouble = start::container(version, pod)?;
+    let Reason {
+        summary, details, ..
+    } = trouble.reason;
+    let summary = summary.replacen("its container", "its release command", 1);
+    let reason = Reason::new(summary)
+        .details(details)
+        .hint("`release_command` is given to the image's ENTRYPOINT as its arguments");
+    Some(Trouble { reason, ..trouble })
 }
 
 fn failed(reason: Reason) -> CommandStanding {
@@ -97,14 +116,8 @@ fn reason(
     let Some(pod) = pod else {
         return Reason::new("the pod of its release command was deleted before it had ended");
     };
-    if let Some(trouble) = start::container(version, pod) {
-        let Reason {
-            summary, details, ..
-        } = trouble.reason;
-        let summary = summary.replacen("its container", "its release command", 1);
-        return Reason::new(summary)
-            .details(details)
-            .hint("`release_command` is given to the image's ENTRYPOINT as its arguments");
+    if let Some(trouble) = cannot_start(version, pod) {
+        return trouble.reason;
     }
     let status = pod.pod.status.clone().unwrap_or_default();
     match (status.reason, pod.container().and_then(last_end)) {

@@ -104,7 +104,7 @@ fn progress(version: &Version, observed: &ObservedAppling, worst: Option<&Troubl
     match worst {
         Some(trouble) => format!("{count}: {}", trouble.reason.summary),
         None if all_ready && observed.is_unsteady(version) => {
-            format!("{count}, which they are to do for {STEADY_SECONDS} s")
+            format!("{count}, watched for {STEADY_SECONDS} s")
         }
         None if all_ready => format!("{count}, those before are being stopped"),
         None => count,

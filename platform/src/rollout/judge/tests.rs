@@ -388,7 +388,7 @@ fn a_worker_is_ready_once_it_has_run_for_a_few_seconds() {
         let observed = appling(status(available), vec![ready(), ready()]);
         judge(&worker(), &observed, EARLY, DEADLINE)
     };
-    let running = "2 of 2 pods running, which they are to do for 5 s";
+    let running = "2 of 2 pods running, watched for 5 s";
     assert_eq!(waits(&judged(1)), running);
     assert_eq!(judged(2), Standing::Ready);
 }
