@@ -12,7 +12,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use iterapp_schema::{AppName, Diagnostic, Severity, assemble, line_column, reference};
+use iterapp_schema::{AppName, Diagnostic, Severity, assemble, reference};
 use lsp_server::{Message, Notification, Request, Response};
 use serde_json::{Value, json};
 
@@ -443,9 +443,9 @@ impl Editor {
     }
 }
 
-/// Said of a key that cannot stand where it stands.
-const MISPLACED: [&str; 7] = [
-    "E0106", "E0201", "E0202", "E0203", "E0204", "E0206", "N0202",
+/// Said of a key that cannot stand where it stands, or stands there already.
+const MISPLACED: [&str; 8] = [
+    "E0105", "E0106", "E0201", "E0202", "E0203", "E0204", "E0206", "N0202",
 ];
 
 /// The keys that can be written at the place of `|`: each one of the format, but for older spellings, is
@@ -464,18 +464,10 @@ fn legal(files: &[(&str, &str)], path: &str, marked: &str) -> Vec<String> {
             .iter()
             .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()))
             .collect();
-        let at = marked[..marked.find('|').unwrap()].matches('\n').count() + 1;
         let text = marked.replacen('|', &format!("{name} = 1"), 1);
         repository.insert(path.to_owned(), text.into_bytes());
         let assembled = assemble(&AppName::parse("shop").unwrap(), &repository);
-        let here = |problem: &&Diagnostic| {
-            let text = assembled.sources.get(&problem.file).unwrap_or_default();
-            let start = problem.span.as_ref().map_or(0, |span| span.start);
-            let related = problem.related.as_ref().map_or(0, |other| other.span.start);
-            let lines = [start, related].map(|at| line_column(text, at).0);
-            problem.file == path && lines.contains(&at)
-        };
-        let mut problems = assembled.diagnostics.iter().filter(here);
+        let mut problems = assembled.diagnostics.iter();
         !problems.any(|problem| MISPLACED.contains(&problem.code.as_str()))
     };
     names.retain(fits);
@@ -502,7 +494,6 @@ fn completion_offers_exactly_the_keys_legal_there() {
         ("web/iterapp.toml", "[build]\n|\n"),
         ("web/iterapp.toml", "[ingress]\n|\n"),
         ("web/iterapp.toml", "[postgres]\n|\n"),
-        ("web/iterapp.toml", "[experimental]\n|\n"),
         (
             "web/iterapp.toml",
             "[cronjobs.tidy]\nschedule = \"@daily\"\n|\n",
@@ -514,6 +505,9 @@ fn completion_offers_exactly_the_keys_legal_there() {
         assert_eq!(offered, legal(&files, path, marked), "{path}: {marked}");
         assert!(!offered.is_empty(), "{path}: {marked}");
     }
+    // Anybody's switches can stand here, and the platform's are offered.
+    let switches = editor.offered("web/iterapp.toml", "[experimental]\n|\n");
+    assert_eq!(switches, ["isolate-allow-apps", "isolate-appling"]);
     assert_eq!(editor.goodbye(), Some(0));
 }
 

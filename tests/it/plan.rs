@@ -176,7 +176,8 @@ async fn what_yaml_could_take_for_something_else_stays_what_it_is() {
         "a\nb\n",
         "\t",
         "æøå 🧪",
-        "\u{85}\u{2028}\u{feff}",
+        "\u{2028}\u{feff}",
+        "a\u{202e}b",
     ];
     let folder = tempfile::tempdir().expect("a folder");
     let lines = values

@@ -4,7 +4,9 @@ use clap::ValueEnum;
 use iterapp_schema::{
     Assembled, CronAction, EnvValue, Environment, Iterapp, Run, assemble, render,
 };
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
+use serde_saphyr::DoubleQuoted;
 use uuid::Uuid;
 
 use crate::release::plan::{Places, plan};
@@ -168,9 +170,28 @@ fn yaml(ui: &mut Ui, objects: &[Value]) -> Result<(), Failure> {
 /// character stands there as itself.
 fn document(object: &Value) -> Result<String, Failure> {
     let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
-    let text = serde_saphyr::to_string_with_options(object, options)
+    let text = serde_saphyr::to_string_with_options(&Yaml(object), options)
         .map_err(|error| Failure::failed("output", "cannot write YAML").cause(error))?;
     Ok(harmless::json(&text).into_owned())
+}
+
+/// A value whose texts stand in double quotes where a terminal must not get them as they are:
+/// there, and only there, characters can be escaped.
+struct Yaml<'v>(&'v Value);
+
+impl Serialize for Yaml<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Object(fields) => {
+                serializer.collect_map(fields.iter().map(|(key, value)| (key, Yaml(value))))
+            }
+            Value::Array(entries) => serializer.collect_seq(entries.iter().map(Yaml)),
+            Value::String(text) if *harmless::text(text) != **text => {
+                DoubleQuoted(text.as_str()).serialize(serializer)
+            }
+            plain => plain.serialize(serializer),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -230,6 +251,8 @@ mod tests {
 
     #[test]
     fn a_terminal_is_not_at_the_mercy_of_a_value() {
+        let bidi = document(&json!({ "a": ["a\u{202e}b"] })).unwrap();
+        assert_eq!(bidi.to_lowercase(), "a:\n- \"a\\u202eb\"\n");
         let written = document(&json!({ "a": "\u{1b}]0;x\u{7}\u{9b}1m\u{202e}" })).unwrap();
         assert!(
             !written.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']),

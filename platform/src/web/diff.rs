@@ -35,7 +35,7 @@ pub async fn show(
     let commit = releases::resolve(&platform, &app.name, &reference).await?;
     let Diff { builds, objects } = diff::diff(&platform, &app.name, environment, &commit.id)
         .await
-        .map_err(problem)?;
+        .map_err(|error| problem(&reference, error))?;
     let build = |(name, serving)| api::PendingBuild { name, serving };
     Ok(Json(api::Diff {
         app: app.name,
@@ -48,12 +48,11 @@ pub async fn show(
     }))
 }
 
-fn problem(error: NoDiff) -> Problem {
+fn problem(reference: &str, error: NoDiff) -> Problem {
     match error {
         NoDiff::Refused(reason) => {
-            let status = axum::http::StatusCode::CONFLICT;
-            Problem::told(status, "not_releasable", reason)
-                .hint("a release of this commit would fail with the same words")
+            let message = format!("a release of {reference} would fail:\n{reason}");
+            Problem::conflict("not_releasable", message)
         }
         NoDiff::Failed(error) => Problem::Internal(error),
     }
