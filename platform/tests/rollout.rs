@@ -928,6 +928,8 @@ async fn a_worker_has_no_names_and_is_live_when_it_runs() {
     world.wanted.versions = vec![worker("ends")];
     let reason = world.fail(20).await;
     assert!(reason.summary.contains("code 0"), "{reason}");
+}
+
 /// Everything that is made beside pods, of which there are none.
 fn routed_walled_and_scheduled() -> Version {
     let cronjob = |action| CronJob {

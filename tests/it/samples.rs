@@ -16,14 +16,14 @@ async fn sample(name: &str) -> Repo {
 }
 
 fn copy(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
+    for entry in std::fs::read_dir(from).expect("a folder of a sample") {
+        let entry = entry.expect("an entry of it");
         let to = to.join(entry.file_name());
         if entry.path().is_dir() {
-            std::fs::create_dir_all(&to).unwrap();
+            std::fs::create_dir_all(&to).expect("a folder of the repository");
             copy(&entry.path(), &to);
         } else {
-            std::fs::copy(entry.path(), to).unwrap();
+            std::fs::copy(entry.path(), to).expect("a file of the repository");
         }
     }
 }

@@ -78,7 +78,8 @@ impl Jobs {
         for job in self.found.iter().filter(|job| !is_wanted(job)) {
             let is_last = !self.found.iter().any(|other| is_newer(other, job));
             let is_going = job.metadata.deletion_timestamp.is_some();
-            if !is_going && !(has_ended(job) && is_last) {
+            let stays = has_ended(job) && is_last;
+            if !is_going && !stays {
                 self.delete(writer, job).await?;
             }
         }
