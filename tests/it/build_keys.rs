@@ -88,7 +88,9 @@ async fn watching() -> Repo {
     repo.write("iterapp.toml", "applings = [\"web\", \"api\"]\n");
     for appling in ["web", "api"] {
         let message = format!("{appling}/message");
-        repo.write(&format!("{appling}/Dockerfile"), &dockerfile(&message));
+        let shared = "COPY shared/lib /shared\n";
+        let text = dockerfile(&message) + if appling == "web" { shared } else { "" };
+        repo.write(&format!("{appling}/Dockerfile"), &text);
         repo.write(&message, "one");
     }
     web(&repo, "one");
@@ -177,7 +179,11 @@ async fn an_appling_of_which_nothing_watched_changes_keeps_its_image_and_its_pod
     let fourth = app.push_live(&repo).await;
     assert_ne!(fourth.appling("web")["image"], image);
     runs(&app, &host, &four).await;
-    repo.write("web/Dockerfile", &(dockerfile("web/message") + "# more\n"));
+    assert_eq!(
+        app.get_of("web", "test", "/file?path=/shared").await.body,
+        "two"
+    );
+    repo.write("web/Dockerfile", &dockerfile("web/message"));
     let five = repo.commit("the Dockerfile").await;
     app.push_live(&repo).await;
     runs(&app, &host, &five).await;
@@ -192,6 +198,7 @@ async fn an_appling_of_which_nothing_watched_changes_keeps_its_image_and_its_pod
 async fn what_counts_is_what_serves_in_that_environment() {
     let app = shared().app("base").await;
     let repo = watching().await;
+    repo.write("web/Dockerfile", &dockerfile("web/message"));
     let one = repo.commit("one").await;
     app.push_live(&repo).await;
     app.deploy("snap0", "main").await;
