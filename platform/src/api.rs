@@ -214,6 +214,8 @@ pub struct EnvironmentStatus {
 pub struct RunningAppling {
     /// The appling.
     pub name: ApplingName,
+    /// One emoji that stands beside the name.
+    pub emoji: Option<String>,
     /// Commit of the version that serves.
     pub commit: String,
     /// Number of the release that brought it.

@@ -304,6 +304,7 @@ fn build(name: &str, dockerfile: &str) -> String {
 fn version(name: &str, body: &str) -> Version {
     Version {
         spec: ApplingSpec {
+            emoji: None,
             name: name.parse().unwrap(),
             commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
             run: Run::default(),
@@ -972,6 +973,7 @@ fn routed_walled_and_scheduled() -> Version {
 fn without_pods() -> Version {
     Version {
         spec: ApplingSpec {
+            emoji: None,
             name: "web".parse().unwrap(),
             commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
             run: Run {

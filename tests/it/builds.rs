@@ -261,6 +261,27 @@ async fn a_repository_without_iterapp_toml_is_told() {
     assert!(namespace.is_null(), "{namespace}");
 }
 
+// Proves: X18
+#[tokio::test]
+async fn a_key_below_a_header_is_told_with_the_lines_that_would_do() {
+    let (app, repo) = serving("slipped").await;
+    let kept = Kept::of(&app);
+    repo.write(
+        "iterapp.toml",
+        "[postgres]\napplings = [\"web\", \"api\"]\n",
+    );
+    repo.commit("a key that slipped").await;
+    let pushed = app.push(&repo).await;
+    let reason = [
+        "`applings` stands below the header `[postgres]`",
+        "--> iterapp.toml:2:1",
+        "sections go last; the file would have",
+        "applings = [\"web\", \"api\"]",
+    ];
+    failed_and_told_once(&app, &kept, &pushed, &reason).await;
+    assert_eq!(app.builds().await, 1, "something was built");
+}
+
 #[tokio::test]
 async fn three_mistakes_are_told_at_once() {
     let (app, repo) = serving("mistakes").await;

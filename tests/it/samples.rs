@@ -104,6 +104,7 @@ async fn a_worker_works_and_tidies_on_a_schedule() {
     .await;
 }
 
+// Proves: X16
 #[tokio::test]
 async fn one_with_every_key_runs() {
     let app = shared().app("everykey").await;
@@ -114,7 +115,9 @@ async fn one_with_every_key_runs() {
         answer.body.trim() == "ready"
     })
     .await;
-    assert!(app.log(&release).await.contains("releasing every key"));
+    let log = app.log(&release).await;
+    assert!(log.contains("releasing every key"), "{log}");
+    assert!(log.contains("[web] 🧪 live: "), "{log}");
     let pods = Pod::all(&app.namespace("test"));
     let pod = pods
         .iter()
@@ -123,6 +126,9 @@ async fn one_with_every_key_runs() {
     let resources = &pod.spec()["resources"];
     assert_eq!(resources["requests"]["cpu"], "10m");
     assert_eq!(resources["limits"]["memory"], "128Mi");
+    assert_eq!(pod.spec()["livenessProbe"]["httpGet"]["path"], "/alive");
+    let deployment = Kube::get("deployment", "web", &app.namespace("test"));
+    assert_eq!(deployment["spec"]["replicas"], 1);
 
     app.deploy("prod", "main").await;
     let prod = app.namespace("prod");

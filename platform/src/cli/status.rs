@@ -160,7 +160,7 @@ fn applings_table(applings: &[RunningAppling]) -> Table {
     let mut table = Table::new(["APPLING", "PODS", "RELEASE", "COMMIT", "ADDRESS"]).indented(4);
     for appling in applings {
         table.row([
-            appling.name.to_string().into(),
+            named(appling).into(),
             pods(appling),
             appling.release.to_string().into(),
             short(&appling.commit).into(),
@@ -168,6 +168,13 @@ fn applings_table(applings: &[RunningAppling]) -> Table {
         ]);
     }
     table
+}
+
+fn named(appling: &RunningAppling) -> String {
+    match &appling.emoji {
+        Some(emoji) => format!("{} {emoji}", appling.name),
+        None => appling.name.to_string(),
+    }
 }
 
 /// Ready pods of wanted ones.

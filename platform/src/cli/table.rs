@@ -1,5 +1,7 @@
 //! Aligned columns.
 
+use unicode_width::UnicodeWidthStr;
+
 use std::fmt::{self, Write as _};
 
 use super::style::{HEADING, Style, paint};
@@ -84,7 +86,7 @@ impl Table {
 
     fn width(&self, column: usize) -> usize {
         let cells = self.rows.iter().map(|row| &row[column]);
-        let widths = cells.map(|cell| cell.text.chars().count());
+        let widths = cells.map(|cell| cell.text.width());
         widths
             .max()
             .unwrap_or(0)
@@ -93,7 +95,7 @@ impl Table {
 }
 
 fn push_cell(out: &mut String, cell: &Cell, width: usize) {
-    let gap = width.saturating_sub(cell.text.chars().count());
+    let gap = width.saturating_sub(cell.text.width());
     let _ = write!(out, "{cell}{:gap$}", "");
 }
 

@@ -151,6 +151,7 @@ fn spec(
     check_prefixes(appling, &run)?;
     check_headers(appling, &run)?;
     let spec = ApplingSpec {
+        emoji: appling.emoji.clone(),
         name: appling.name.clone(),
         commit: commit.to_owned(),
         run,

@@ -409,7 +409,13 @@ async fn write_down(
                     .iter()
                     .map(|host| platform.config.app_url(host))
                     .collect();
-                say(&mut tx, release, Some(name), &tell::live(name, &urls)).await?;
+                say(
+                    &mut tx,
+                    release,
+                    Some(name),
+                    &tell::live(&verdict.spec, &urls),
+                )
+                .await?;
             }
         }
         Standing::Waiting { why } => {

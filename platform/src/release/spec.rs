@@ -12,6 +12,9 @@ use uuid::Uuid;
 pub struct ApplingSpec {
     /// The appling's name, a DNS label.
     pub name: ApplingName,
+    /// One emoji that stands beside the name wherever people read it.
+    #[serde(default)]
+    pub emoji: Option<String>,
     /// The commit (40 hex digits) that the appling was built from.
     pub commit: String,
     /// How it runs, with the environment's overrides.

@@ -11,6 +11,7 @@ use crate::{
         releases::{NewRelease, Release},
         verdicts::Verdict,
     },
+    release::spec::ApplingSpec,
     rollout::judge::Reason,
 };
 
@@ -87,10 +88,15 @@ pub fn waiting(name: &ApplingName, why: &str) -> String {
 }
 
 /// An appling is on the release.
-pub fn live(name: &ApplingName, urls: &[String]) -> String {
+pub fn live(spec: &ApplingSpec, urls: &[String]) -> String {
+    let emoji = spec
+        .emoji
+        .as_ref()
+        .map_or(String::new(), |emoji| format!("{emoji} "));
+    let what = format!("[{}] {emoji}live", spec.name);
     match urls {
-        [] => format!("[{name}] live"),
-        urls => format!("[{name}] live: {}", urls.join(" ")),
+        [] => what,
+        urls => format!("{what}: {}", urls.join(" ")),
     }
 }
 

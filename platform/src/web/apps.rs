@@ -213,6 +213,7 @@ fn running(
     ready: Option<u32>,
 ) -> api::RunningAppling {
     api::RunningAppling {
+        emoji: verdict.spec.emoji.clone(),
         name: verdict.appling.clone(),
         commit: verdict.spec.commit.clone(),
         release: verdict.release_number,

@@ -163,6 +163,7 @@ async fn status(State(platform): State<Platform>, Path(name): Path<String>) -> R
 
 fn environment_status(release: Release) -> EnvironmentStatus {
     let running = |appling: &ApplingRelease| RunningAppling {
+        emoji: None,
         name: appling.name.clone(),
         commit: release.commit.clone(),
         release: release.number,

@@ -15,6 +15,7 @@ pub(super) fn version(name: &str) -> Version {
     let text = |text: &str| text.to_owned();
     Version {
         spec: ApplingSpec {
+            emoji: None,
             name: name.parse().unwrap(),
             commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
             run: Run::default(),

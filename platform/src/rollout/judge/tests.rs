@@ -16,6 +16,7 @@ const EARLY: Duration = Duration::from_secs(30);
 fn version() -> Version {
     Version {
         spec: ApplingSpec {
+            emoji: None,
             name: "web".parse().unwrap(),
             commit: "0".repeat(40),
             run: Run::default(),
