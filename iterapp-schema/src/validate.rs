@@ -548,21 +548,25 @@ pub fn extension(text: &str) -> Result<String, Fault> {
 /// The prefix of a URL's path, without a `/` at its end.
 pub fn prefix(text: &str) -> Result<String, Fault> {
     let path = url_path(text)?;
-    if let Some(c) = path.chars().find(|c| "?*".contains(*c)) {
+    // An ingress may read a prefix as a regular expression.
+    let plain = |c: &char| c.is_ascii_alphanumeric() || "-._~/".contains(*c);
+    if let Some(c) = path.chars().find(|c| !plain(c)) {
         let message = format!(
             "{} is no prefix of paths: {c:?} cannot stand in one",
             quoted(text)
         );
         let fault = Fault::new(Code::BadUrlPath, message);
-        let plain = text.trim_end_matches('*').trim_end_matches('/');
-        return Err(match url_path(plain) {
-            Ok(plain) if !plain.contains(['?', '*']) => fault
-                .hint(format!(
-                    "write {plain:?}: all that lies below is meant anyway"
-                ))
-                .replace_text(&plain),
-            _ => fault,
-        });
+        let stem = text.trim_end_matches('*').trim_end_matches('/');
+        return Err(
+            match stem.starts_with('/') && stem.chars().all(|c| plain(&c)) {
+                true => fault
+                    .hint(format!(
+                        "write {stem:?}: all that lies below is meant anyway"
+                    ))
+                    .replace_text(stem),
+                false => fault.hint("it has letters, digits and `-._~/`"),
+            },
+        );
     }
     Ok(match path.trim_end_matches('/') {
         "" => "/".to_owned(),

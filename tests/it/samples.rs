@@ -146,3 +146,13 @@ async fn one_with_every_key_runs() {
         "{place}"
     );
 }
+
+/// Not of a sample: what editors know of all of them.
+#[tokio::test]
+async fn the_schema_is_served_to_everybody() {
+    let url = format!("{}/schemas/iterapp.json", shared().url);
+    let answer = reqwest::get(&url).await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    let schema: serde_json::Value = answer.json().await.expect("JSON");
+    assert_eq!(schema["properties"]["port"]["default"], 3000);
+}

@@ -411,7 +411,7 @@ texts! {
         { "type": "string", "pattern": "^[a-z][a-z0-9_-]*$" };
     /// The prefix of a URL's path.
     Prefix(String) = validate::prefix,
-        { "type": "string", "pattern": r"^/(?!/)[A-Za-z0-9\-._~!$&'()+,;=:@/%]*$", "maxLength": 1024 };
+        { "type": "string", "pattern": r"^/(?!/)[A-Za-z0-9\-._~/]*$", "maxLength": 1024 };
     /// The one way of isolation.
     IsolateAppling(()) = validate::isolate_appling,
         { "enum": ["namespace"] };

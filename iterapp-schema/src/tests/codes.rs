@@ -326,6 +326,10 @@ fn running() -> Vec<Case> {
             ),
         ),
         (
+            Code::BadUrlPath,
+            one("[ingress]\npaths = [\"/api/*\", \"/a(b)\"]\n"),
+        ),
+        (
             Code::PathTwice,
             one("[ingress]\npaths = [\"/a\", \"/a/\"]\n"),
         ),

@@ -79,3 +79,45 @@ fn a_terminal_is_not_at_the_mercy_of_a_file() {
         + &render::plain(&assembled.diagnostics, &assembled.sources);
     assert!(!shown.contains('\u{1b}'), "{shown:?}");
 }
+
+/// Twelve mistakes over three files are twelve findings, in file order, each with its place.
+#[test]
+fn twelve_mistakes_are_twelve_findings() {
+    let files = [
+        (
+            "iterapp.toml",
+            "default_environment = \"production\"\napplings = [\"web\", \"api\", \"gone\"]\nprot = 80\nemoji = \"rocket\"\n",
+        ),
+        (
+            "web/iterapp.toml",
+            "port = \"80\"\nreadiness_path = \"up\"\nreplicas = 2\n[autoscale]\nmin = 3\nmax = 2\n[env.prod]\nHOPS_ENV = \"x\"\n",
+        ),
+        (
+            "api/iterapp.toml",
+            "worker = true\nport = 80\n[requests]\nmemory = \"128m\"\n[cronjobs.tidy]\nschedule = \"0 3 * *\"\ncommand = \"tidy\"\n",
+        ),
+    ];
+    let assembled = shop(&[&files[..], &DOCKERFILES].concat());
+    let told = render::plain(&assembled.diagnostics, &assembled.sources);
+    assert_eq!(assembled.diagnostics.len(), 12, "{told}");
+    assert!(
+        assembled
+            .diagnostics
+            .iter()
+            .all(|one| one.is_error() && one.span.is_some()),
+        "{told}"
+    );
+    let files: Vec<_> = assembled
+        .diagnostics
+        .iter()
+        .map(|one| one.file.as_str())
+        .collect();
+    let mut in_order = files.clone();
+    in_order.dedup();
+    assert_eq!(
+        in_order,
+        ["iterapp.toml", "web/iterapp.toml", "api/iterapp.toml"],
+        "{told}"
+    );
+    insta::assert_snapshot!("twelve", told);
+}

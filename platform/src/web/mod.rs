@@ -9,13 +9,17 @@ mod hook;
 mod logs;
 mod releases;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use anyhow::Context;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRef},
-    http::StatusCode,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::IntoResponse,
     routing::{get, post},
 };
 use secrecy::SecretString;
@@ -152,10 +156,17 @@ fn router(server: Server) -> Router {
         .nest("/webhooks", webhooks)
         .route("/internal/received/{app}", post(hook::received))
         .route("/healthz", get(|| async { "ok" }))
+        .route("/schemas/iterapp.json", get(schema))
         .fallback(error::unknown_path)
         .layer(CatchPanicLayer::new())
         .layer(TraceLayer::new_for_http())
         .with_state(server)
+}
+
+/// The JSON Schema of `iterapp.toml`, for editors; it is no secret.
+async fn schema() -> impl IntoResponse {
+    static SCHEMA: LazyLock<String> = LazyLock::new(iterapp_schema::json_schema_text);
+    ([(CONTENT_TYPE, "application/schema+json")], SCHEMA.as_str())
 }
 
 /// Serves until `stop`, then lets requests that are under way end, for a while.
