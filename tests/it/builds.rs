@@ -276,9 +276,11 @@ async fn a_key_below_a_header_is_told_with_the_lines_that_would_do() {
         "`applings` stands below the header `[postgres]`",
         "--> iterapp.toml:2:1",
         "sections go last; the file would have",
-        "applings = [\"web\", \"api\"]",
     ];
     failed_and_told_once(&app, &kept, &pushed, &reason).await;
+    // Where it is, and where it would be.
+    let line = "applings = [\"web\", \"api\"]";
+    assert_eq!(pushed.remote().matches(line).count(), 2);
     assert_eq!(app.builds().await, 1, "something was built");
 }
 
