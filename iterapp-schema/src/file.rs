@@ -188,14 +188,9 @@ impl<'t> File<'t> {
     pub fn string<'v>(&mut self, key: &str, value: &'v Value) -> Option<&'v str> {
         let text = value.get_ref().as_str();
         if text.is_none() {
-            self.no_string(key, value, |_| true);
+            self.wrong_type(key, "a string", value);
         }
         text
-    }
-
-    /// Says that a value is no string; quotes help where what they hold would be fine.
-    pub fn no_string(&mut self, key: &str, value: &Value, would_do: impl Fn(&str) -> bool) {
-        self.unless("a string", key, value, would_do);
     }
 
     /// An integer in a range.
@@ -216,13 +211,14 @@ impl<'t> File<'t> {
 
     /// Says that a value is of the wrong type, and how it would be of the right one.
     pub fn wrong_type(&mut self, key: &str, expected: &str, value: &Value) {
-        self.unless(expected, key, value, |_| true);
+        self.wrong_type_with_mend(key, expected, value, |_| true);
     }
 
-    fn unless(
+    /// The same, with a mend only where what it makes of the value would do.
+    pub fn wrong_type_with_mend(
         &mut self,
-        expected: &str,
         key: &str,
+        expected: &str,
         value: &Value,
         would_do: impl Fn(&str) -> bool,
     ) {

@@ -86,6 +86,17 @@ pub fn line_of(text: &str, offset: usize) -> Range<usize> {
     start..end
 }
 
+/// The name in the last header of a text, which need not be TOML.
+pub fn last_header(text: &str) -> Option<&str> {
+    let lines = text.lines().rev().map(str::trim);
+    let mut headers = lines.filter_map(|line| line.strip_prefix('['));
+    headers.find_map(|line| {
+        let (name, _) = line.split_once(']')?;
+        // An entry of a list over several lines looks similar.
+        (!name.contains(['"', '\'', ','])).then_some(name.trim())
+    })
+}
+
 fn syntax(file: &str, text: &str, keys: &Keys, error: &Error) -> Diagnostic {
     let span = error.span().map(|span| inside(text, span));
     if let (true, Some(span)) = (error.message().starts_with("duplicate key"), &span) {

@@ -8,7 +8,7 @@ use crate::Environment;
 use crate::diagnostic::{Code, Edit};
 use crate::file::{Fault, File};
 use crate::format::{ApplingKeys, RootKeys, RunKeys, Section, SharedKeys};
-use crate::parse::{Key, Table, Value, line_of};
+use crate::parse::{Key, Table, Value, last_header, line_of};
 use crate::suggest;
 
 /// Names of keys.
@@ -165,7 +165,7 @@ pub fn report_slipped(
 ) {
     let section = match section {
         // The tables of variables are spoken of together: which one it is does not matter here.
-        "env" => section_above(file.text, span.start).unwrap_or(section),
+        "env" => last_header(&file.text[..span.start]).unwrap_or(section),
         _ => section,
     };
     let message = format!(
@@ -187,16 +187,6 @@ pub fn report_slipped(
         )),
     };
     file.report(span, fault);
-}
-
-/// The name in the nearest header before a place.
-fn section_above(text: &str, before: usize) -> Option<&str> {
-    let line = text[..before]
-        .lines()
-        .rev()
-        .map(str::trim)
-        .find(|line| line.starts_with('['))?;
-    Some(line.trim_start_matches('[').split(']').next()?.trim())
 }
 
 /// How a statement moves above the first header.

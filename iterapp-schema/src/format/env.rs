@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 
-use schemars::JsonSchema;
 use toml::de::DeValue;
 
 use super::secret;
-use super::section::Read;
+use super::section::{Read, inline_schema};
 use crate::diagnostic::Code;
 use crate::env_value::{Env, EnvTable, EnvValue};
 use crate::environment::Environment;
@@ -38,16 +37,7 @@ impl Read for EnvKeys {
     }
 }
 
-impl JsonSchema for EnvKeys {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Env".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+inline_schema!(EnvKeys, generator => {
         let names = Environment::ALL.map(|environment| environment.to_string());
         let names: Vec<_> = std::iter::once("common".to_owned()).chain(names).collect();
         schemars::json_schema!({
@@ -59,8 +49,7 @@ impl JsonSchema for EnvKeys {
                 "additionalProperties": generator.subschema_for::<EnvValue>(),
             },
         })
-    }
-}
+});
 
 fn sections_of(sections: &Table, file: &mut File) -> Env {
     let mut env = Env::default();

@@ -1,11 +1,10 @@
 //! Which keys there are.
 
-use schemars::JsonSchema;
 use toml::de::DeValue;
 
 use super::env::EnvKeys;
 use super::secret::{HeaderValue, SecretValue};
-use super::section::{At, Read, Section, sections};
+use super::section::{At, Read, Section, inline_schema, sections};
 use super::values::{
     AppNames, ArgumentName, BuildSecretName, Command, Cpu, CronJobName, Domain, Emoji, Extension,
     Folder, Glob, HeaderName, Int, IsolateAppling, LabelKey, LabelValue, List, Map, Memory, Prefix,
@@ -247,23 +246,13 @@ impl Read for Overrides {
     }
 }
 
-impl JsonSchema for Overrides {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Overrides".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+inline_schema!(Overrides, generator => {
         schemars::json_schema!({
             "type": "object",
             "propertyNames": generator.subschema_for::<Environment>(),
             "additionalProperties": generator.subschema_for::<RunKeys>(),
         })
-    }
-}
+});
 
 /// A prefix of paths, and what the container sees instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -309,22 +298,12 @@ impl Read for PathKeys {
     }
 }
 
-impl JsonSchema for PathKeys {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Path".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+inline_schema!(PathKeys, generator => {
         schemars::json_schema!({ "anyOf": [
             generator.subschema_for::<Prefix>(),
             generator.subschema_for::<RewrittenPath>(),
         ]})
-    }
-}
+});
 
 sections! {
     /// The switches that the platform knows.
@@ -400,16 +379,7 @@ impl ExperimentalKeys {
     }
 }
 
-impl JsonSchema for ExperimentalKeys {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Experimental".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+inline_schema!(ExperimentalKeys, generator => {
         let mut schema = KnownSwitches::json_schema(generator);
         let names = generator.subschema_for::<SwitchName>();
         schema.insert("propertyNames".to_owned(), names.to_value());
@@ -418,5 +388,4 @@ impl JsonSchema for ExperimentalKeys {
             serde_json::json!({ "type": "string" }),
         );
         schema
-    }
-}
+});

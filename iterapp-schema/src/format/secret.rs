@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use toml::de::DeValue;
 
-use super::section::{Read, sections};
+use super::section::{Read, inline_schema, sections};
 use super::values::Text;
 use crate::EnvValue;
 use crate::diagnostic::Code;
@@ -131,19 +131,9 @@ impl Read for HeaderValue {
 /// The schema of a union of a text, if it may be one, and the two forms of secrets.
 macro_rules! unions {
     ($($name:ident = [$($type:ty),+];)+) => {$(
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "anyOf": [$(generator.subschema_for::<$type>()),+] })
-            }
-        }
+        inline_schema!($name, generator => schemars::json_schema!({
+            "anyOf": [$(generator.subschema_for::<$type>()),+],
+        }));
     )+};
 }
 

@@ -126,6 +126,26 @@ pub fn missing(header: &str, key: &str, example: &str, place: Range<usize>, file
     );
 }
 
+/// Gives a type its JSON Schema, which is written out wherever the type is used.
+macro_rules! inline_schema {
+    ($type:ty, $generator:ident => $schema:expr) => {
+        impl schemars::JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema($generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $schema
+            }
+        }
+    };
+}
+pub(crate) use inline_schema;
+
 /// The name of a key: its field's, or the given one.
 macro_rules! key_name {
     ($field:ident) => {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use toml::de::DeValue;
 
-use super::section::{At, Read};
+use super::section::{At, Read, inline_schema};
 use crate::diagnostic::Code;
 use crate::file::{Fault, File, decimal};
 use crate::parse::Value;
@@ -20,7 +20,7 @@ pub trait Text: Sized {
 impl<T: Text> Read for T {
     fn read(key: &str, value: &Value, file: &mut File) -> Option<Self> {
         let Some(text) = value.get_ref().as_str() else {
-            file.no_string(key, value, |text| T::check(text).is_ok());
+            file.wrong_type_with_mend(key, "a string", value, |text| T::check(text).is_ok());
             return None;
         };
         file.checked(value, text, T::check)
@@ -219,22 +219,10 @@ impl Read for Command {
     }
 }
 
-impl JsonSchema for Command {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Command".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [
-            { "type": "string", "pattern": r"[^\s]" },
-            { "type": "array", "minItems": 1, "items": { "type": "string" } },
-        ]})
-    }
-}
+inline_schema!(Command, _generator => json_schema!({ "anyOf": [
+    { "type": "string", "pattern": r"[^\s]" },
+    { "type": "array", "minItems": 1, "items": { "type": "string" } },
+]}));
 
 /// A value of a build argument: a string, an integer or a boolean, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -259,19 +247,7 @@ impl Read for Scalar {
     }
 }
 
-impl JsonSchema for Scalar {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Scalar".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "integer", "boolean"] })
-    }
-}
+inline_schema!(Scalar, _generator => json_schema!({ "type": ["string", "integer", "boolean"] }));
 
 /// A quantity of Kubernetes; whole numbers may stand without quotes.
 macro_rules! quantity {
@@ -301,22 +277,10 @@ macro_rules! quantity {
             }
         }
 
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "anyOf": [
+        inline_schema!($name, _generator => json_schema!({ "anyOf": [
                     { "type": "string", "pattern": $pattern },
                     { "type": "number", "exclusiveMinimum": 0 },
-                ]})
-            }
-        }
+                ]}));
     )+};
 }
 
@@ -347,19 +311,7 @@ macro_rules! texts {
 /// What a schema can say of texts.
 macro_rules! schemas {
     ($($name:ident = $schema:tt;)+) => {$(
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!($schema)
-            }
-        }
+        inline_schema!($name, _generator => json_schema!($schema));
     )+};
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Key, Place, Section, section, sections};
 use crate::Environment;
+use crate::parse::{last_header, line_of};
 
 /// Which of the two kinds of files is being written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +40,7 @@ enum Spot<'t> {
 
 fn spot(text: &str, offset: usize) -> Spot<'_> {
     let offset = text.floor_char_boundary(offset);
-    let start = text[..offset].rfind('\n').map_or(0, |newline| newline + 1);
+    let start = line_of(text, offset).start;
     let line = &text[start..offset];
     let trimmed = line.trim_start();
     if trimmed.contains('#') {
@@ -53,7 +54,7 @@ fn spot(text: &str, offset: usize) -> Spot<'_> {
             },
         };
     }
-    let header = header_above(&text[..start]);
+    let header = last_header(&text[..start]).unwrap_or_default();
     match trimmed.split_once('=') {
         None => Spot::Key { header },
         Some((_, value)) if value.contains(['[', '{']) => Spot::Elsewhere,
@@ -62,19 +63,6 @@ fn spot(text: &str, offset: usize) -> Spot<'_> {
             key: key.trim(),
         },
     }
-}
-
-/// The name in the last header of a text.
-fn header_above(text: &str) -> &str {
-    let lines = text.lines().rev().map(str::trim);
-    let header = lines
-        .filter_map(|line| line.strip_prefix('['))
-        .find_map(|line| {
-            let (name, _) = line.split_once(']')?;
-            // An entry of a list over several lines looks similar.
-            (!name.contains(['"', '\'', ','])).then_some(name.trim())
-        });
-    header.unwrap_or_default()
 }
 
 /// What can stand at a place: exactly the keys that are legal there and not yet set, or the values
@@ -102,18 +90,15 @@ pub fn complete(file: File, text: &str, offset: usize) -> Vec<Completion> {
 /// What a key of the file means: its documentation, in Markdown.
 #[must_use]
 pub fn hover(text: &str, offset: usize) -> Option<String> {
-    let offset = text.floor_char_boundary(offset);
-    let start = text[..offset].rfind('\n').map_or(0, |newline| newline + 1);
-    let end = text[offset..]
-        .find('\n')
-        .map_or(text.len(), |length| offset + length);
-    let line = text[start..end].trim();
+    let place = line_of(text, offset);
+    let start = place.start;
+    let line = text[place].trim();
     if let Some(name) = line.strip_prefix('[') {
         let name = name.split(']').next()?.trim();
         return Some(section(name)?.doc.clone()).filter(|doc| !doc.is_empty());
     }
     let name = line.split('=').next()?.trim();
-    let section = section(header_above(&text[..start]))?;
+    let section = section(last_header(&text[..start]).unwrap_or_default())?;
     let key = section.keys.iter().find(|key| key.name == name)?;
     Some(told(key))
 }

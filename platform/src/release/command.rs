@@ -7,13 +7,11 @@
 
 use std::time::Duration;
 
-use iterapp_schema::ApplingName;
 use jiff::Timestamp;
-use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use super::{
-    roll_out::{Gathered, begin},
+    roll_out::{Gathered, begin, say},
     spec::{ApplingSpec, ReleaseCommand, WantedEnvironment},
     tell,
 };
@@ -152,7 +150,7 @@ async fn start(lease: &Lease, release: &Release, verdict: &Verdict) -> anyhow::R
     };
     if db::verdicts::start_command(&mut tx, release.id, name, tell::COMMAND_RUNS).await? {
         let text = tell::releasing(name, tell::COMMAND_RUNS);
-        say(&mut tx, release.id, name, &text).await?;
+        say(&mut tx, release.id, Some(name), &text).await?;
     }
     tx.commit().await?;
     Ok(())
@@ -254,7 +252,7 @@ async fn wait_for(lease: &Lease, verdict: &Verdict, why: &str) -> anyhow::Result
     let (release, name) = (verdict.release, &verdict.appling);
     let mut tx = lease.begin().await?;
     if db::verdicts::set_waiting_for(&mut tx, release, name, why).await? {
-        say(&mut tx, release, name, &tell::releasing(name, why)).await?;
+        say(&mut tx, release, Some(name), &tell::releasing(name, why)).await?;
     }
     tx.commit().await?;
     Ok(())
@@ -277,7 +275,7 @@ async fn end(lease: &Lease, verdict: &Verdict, failure: Option<&Reason>) -> anyh
             tell::appling_failed(name, &reason)
         }
     };
-    say(&mut tx, release, name, &text).await?;
+    say(&mut tx, release, Some(name), &text).await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -288,14 +286,4 @@ fn ended_for(observed: &ObservedCommand) -> Duration {
     ended_at.map_or(Duration::MAX, |at| {
         Timestamp::now().duration_since(at).unsigned_abs()
     })
-}
-
-async fn say(
-    tx: &mut Transaction<'_, Postgres>,
-    release: Uuid,
-    appling: &ApplingName,
-    text: &str,
-) -> sqlx::Result<()> {
-    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    db::log_lines::append(tx, release, Some(appling.as_ref()), &lines).await
 }

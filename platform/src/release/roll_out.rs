@@ -10,6 +10,7 @@ use anyhow::Context;
 use iterapp_schema::ApplingName;
 use jiff::Timestamp;
 use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
 
 use super::{
     command,
@@ -205,7 +206,7 @@ async fn fail_release(lease: &Lease, release: &Release, reason: &str) -> anyhow:
     };
     say(
         &mut tx,
-        release,
+        release.id,
         None,
         &tell::release_failed(release, reason),
     )
@@ -311,7 +312,7 @@ async fn take(
         (Some(image), _) => {
             let releasing = command::must_wait(gathered, release.id, &verdict.spec);
             db::verdicts::set_image(&mut tx, release.id, name, &image, releasing).await?;
-            say(&mut tx, release, Some(name), &tell::built(name, build)).await?;
+            say(&mut tx, release.id, Some(name), &tell::built(name, build)).await?;
         }
         (None, Some(reason)) => fail(&mut tx, release, name, reason).await?,
         // Cancelled when another release ended that wanted it too: once more, for this one.
@@ -411,7 +412,7 @@ async fn write_down(
                     .collect();
                 say(
                     &mut tx,
-                    release,
+                    release.id,
                     Some(name),
                     &tell::live(&verdict.spec, &urls),
                 )
@@ -420,7 +421,7 @@ async fn write_down(
         }
         Standing::Waiting { why } => {
             if db::verdicts::set_waiting_for(&mut tx, release.id, name, &why).await? {
-                say(&mut tx, release, Some(name), &tell::waiting(name, &why)).await?;
+                say(&mut tx, release.id, Some(name), &tell::waiting(name, &why)).await?;
             }
         }
         Standing::Failed { reason } => {
@@ -468,19 +469,26 @@ async fn fail(
     reason: &str,
 ) -> anyhow::Result<()> {
     if db::verdicts::fail(tx, release.id, name, reason).await? {
-        say(tx, release, Some(name), &tell::appling_failed(name, reason)).await?;
+        say(
+            tx,
+            release.id,
+            Some(name),
+            &tell::appling_failed(name, reason),
+        )
+        .await?;
     }
     Ok(())
 }
 
-async fn say(
+/// Adds a text to a release's log.
+pub(super) async fn say(
     tx: &mut Transaction<'_, Postgres>,
-    release: &Release,
+    release: Uuid,
     appling: Option<&ApplingName>,
     text: &str,
 ) -> sqlx::Result<()> {
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    db::log_lines::append(tx, release.id, appling.map(AsRef::as_ref), &lines).await
+    db::log_lines::append(tx, release, appling.map(AsRef::as_ref), &lines).await
 }
 
 /// Ends the release once every appling has its verdict, and says when to look again.
@@ -533,20 +541,20 @@ async fn end(
             db::verdicts::remove(&mut tx, release.id, gone).await?;
             say(
                 &mut tx,
-                release,
+                release.id,
                 Some(&gone.appling),
                 &tell::removed(&gone.appling),
             )
             .await?;
         }
         release_hosts(&mut tx, release, verdicts).await?;
-        say(&mut tx, release, None, &tell::release_live(release)).await?;
+        say(&mut tx, release.id, None, &tell::release_live(release)).await?;
         db::releases::end(&mut tx, release.id, true, None).await?;
     } else {
         let reason = tell::failed_reason(&failed, verdicts.len());
         say(
             &mut tx,
-            release,
+            release.id,
             None,
             &tell::release_failed_partly(release, &failed, verdicts.len()),
         )

@@ -4,7 +4,7 @@ mod command;
 mod lines;
 mod warnings;
 
-pub use command::{CommandLine, ObservedCommand, command_lines, commands};
+pub use command::{CommandLine, ObservedCommand, command_lines, commands, end_of};
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -8,6 +8,8 @@ use serde_json::json;
 
 use super::super::cluster::{Cluster, ClusterError};
 use super::super::labels;
+use super::super::observe::end_of;
+use super::kind::of_appling;
 use super::write::Writer;
 use super::{ApplyError, FIELD_MANAGER, Fence, OurNamespace, Refusal};
 
@@ -52,16 +54,7 @@ impl Jobs {
                 (Some(found), false) if is_suspended(found) => self.resume(writer, found).await,
                 _ => Ok(()),
             };
-            match put {
-                Err(ApplyError::Refused(reasons)) => {
-                    let appling = labels::appling_of(job.labels());
-                    refusals.extend(reasons.into_iter().map(|refusal| Refusal {
-                        appling: appling.clone(),
-                        ..refusal
-                    }));
-                }
-                other => other?,
-            }
+            refusals.extend(of_appling(job, put)?);
         }
         Ok(refusals)
     }
@@ -78,7 +71,7 @@ impl Jobs {
         for job in self.found.iter().filter(|job| !is_wanted(job)) {
             let is_last = !self.found.iter().any(|other| is_newer(other, job));
             let is_going = job.metadata.deletion_timestamp.is_some();
-            let stays = has_ended(job) && is_last;
+            let stays = end_of(job).is_some() && is_last;
             if !is_going && !stays {
                 self.delete(writer, job).await?;
             }
@@ -171,11 +164,4 @@ fn is_newer(job: &Job, other: &Job) -> bool {
     let release = |job: &Job| job.labels().get(labels::RELEASE)?.parse::<i64>().ok();
     labels::appling_of(job.labels()) == labels::appling_of(other.labels())
         && release(job) > release(other)
-}
-
-fn has_ended(job: &Job) -> bool {
-    let status = job.status.iter();
-    status
-        .flat_map(|status| status.conditions.iter().flatten())
-        .any(|c| matches!(c.type_.as_str(), "Complete" | "Failed") && c.status == "True")
 }

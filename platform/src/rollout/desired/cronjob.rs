@@ -147,11 +147,7 @@ fn labels_of(run: &Run<'_>) -> Labels {
 
 /// Of its pods, whose lines are among the environment's.
 fn labels_of_pods(run: &Run<'_>) -> Labels {
-    let WantedEnvironment {
-        app, environment, ..
-    } = run.part.wanted;
-    let instance = &run.part.settings.instance;
-    let mut labels = labels::of_environment(instance, app, *environment);
+    let mut labels = run.part.labels_of_job_pods();
     labels.extend(labels_of(run));
     labels
 }
@@ -167,7 +163,7 @@ fn labelled(labels: Labels) -> ObjectMeta {
 fn job(run: &Run<'_>) -> JobSpec {
     let (deadline, spec) = match &run.asked.action {
         CronAction::Call { .. } => (CALL_DEADLINE + POD_OVERHEAD, caller(run)),
-        CronAction::Run { command } => (RUN_DEADLINE, runner(run, command)),
+        CronAction::Run { command } => (RUN_DEADLINE, pod::of_job(run.part, Some(command))),
     };
     JobSpec {
         backoff_limit: Some(0),
@@ -179,24 +175,6 @@ fn job(run: &Run<'_>) -> JobSpec {
         },
         ..JobSpec::default()
     }
-}
-
-/// As a pod of the appling, but for what concerns serving.
-fn runner(run: &Run<'_>, command: &[String]) -> PodSpec {
-    let mut spec = pod::pod_spec(run.part);
-    for container in &mut spec.containers {
-        if container.name == CONTAINER {
-            container.args = Some(command.iter().map(|one| one.replace('$', "$$")).collect());
-            container.ports = None;
-            container.startup_probe = None;
-            container.readiness_probe = None;
-            container.liveness_probe = None;
-            container.lifecycle = None;
-        }
-    }
-    spec.topology_spread_constraints = None;
-    spec.restart_policy = Some("Never".to_owned());
-    spec
 }
 
 fn caller(run: &Run<'_>) -> PodSpec {

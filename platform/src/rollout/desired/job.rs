@@ -1,11 +1,11 @@
 //! The Job that runs a release command: once, before the appling's pods are replaced.
 
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
-use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{Part, labels, pod};
-use crate::release::spec::{ReleaseCommand, WantedEnvironment};
+use crate::release::spec::ReleaseCommand;
 
 /// How long Kubernetes keeps the last Job that has ended, for people who look. The platform has
 /// written down its end and its lines long before.
@@ -23,14 +23,8 @@ pub fn job_name(command: &ReleaseCommand) -> String {
 /// Suspended until it is written down that it may run: a Job that is gone later has had its chance,
 /// and is never made again.
 pub(super) fn job(part: &Part<'_>, command: &ReleaseCommand) -> Job {
-    let WantedEnvironment {
-        app, environment, ..
-    } = part.wanted;
-    let spec = &command.version.spec;
-    let instance = &part.settings.instance;
     let release = (labels::RELEASE.to_owned(), command.release.to_string());
-    let mut pod_labels = labels::of_environment(instance, app, *environment);
-    pod_labels.extend(labels::of_jobs(app, *environment, &spec.name));
+    let mut pod_labels = part.labels_of_job_pods();
     pod_labels.extend([release.clone()]);
     let deadline = part.settings.release_command_deadline.as_secs();
     let mut metadata = part.metadata(&job_name(command));
@@ -50,7 +44,7 @@ pub(super) fn job(part: &Part<'_>, command: &ReleaseCommand) -> Job {
                     annotations: Some([stay_annotation()].into()),
                     ..ObjectMeta::default()
                 }),
-                spec: Some(pod_spec(part, spec.run.release_command.as_deref())),
+                spec: Some(pod_spec(part)),
             },
             ..JobSpec::default()
         }),
@@ -64,28 +58,11 @@ fn stay_annotation() -> (String, String) {
     (key.to_owned(), "false".to_owned())
 }
 
-/// As the appling's pods are, but nobody asks it anything, so it has nothing to drain, and it ends.
-fn pod_spec(part: &Part<'_>, arguments: Option<&[String]>) -> PodSpec {
-    let pod = pod::pod_spec(part);
-    let grace = part.version.spec.run.grace_period;
-    let containers = pod.containers.into_iter();
+/// Its pod has nothing to drain, so that the author's grace is the whole of it.
+fn pod_spec(part: &Part<'_>) -> PodSpec {
+    let run = &part.version.spec.run;
     PodSpec {
-        restart_policy: Some("Never".to_owned()),
-        termination_grace_period_seconds: Some(grace.into()),
-        topology_spread_constraints: None,
-        containers: containers.map(|c| container(c, arguments)).collect(),
-        ..pod
-    }
-}
-
-fn container(container: Container, arguments: Option<&[String]>) -> Container {
-    Container {
-        args: arguments.map(|all| all.iter().map(|one| pod::literal(one)).collect()),
-        ports: None,
-        startup_probe: None,
-        readiness_probe: None,
-        liveness_probe: None,
-        lifecycle: None,
-        ..container
+        termination_grace_period_seconds: Some(run.grace_period.into()),
+        ..pod::of_job(part, run.release_command.as_deref())
     }
 }

@@ -206,6 +206,16 @@ impl<'a> Part<'a> {
         }
     }
 
+    /// What the pods of this appling's Jobs carry.
+    fn labels_of_job_pods(&self) -> Labels {
+        let WantedEnvironment {
+            app, environment, ..
+        } = self.wanted;
+        let mut labels = labels::of_environment(&self.settings.instance, app, *environment);
+        labels.extend(labels::of_jobs(app, *environment, &self.version.spec.name));
+        labels
+    }
+
     /// Metadata of an object of this appling.
     fn metadata(&self, name: &str) -> ObjectMeta {
         ObjectMeta {

@@ -74,6 +74,27 @@ pub(super) fn pod_spec(part: &Part<'_>) -> PodSpec {
     }
 }
 
+/// As the appling's pods are, but with these arguments, and without what concerns serving: nobody
+/// asks it anything, and it ends.
+pub(super) fn of_job(part: &Part<'_>, command: Option<&[String]>) -> PodSpec {
+    let pod = pod_spec(part);
+    let ending = |container| Container {
+        args: command.map(arguments),
+        ports: None,
+        startup_probe: None,
+        readiness_probe: None,
+        liveness_probe: None,
+        lifecycle: None,
+        ..container
+    };
+    PodSpec {
+        restart_policy: Some("Never".to_owned()),
+        topology_spread_constraints: None,
+        containers: pod.containers.into_iter().map(ending).collect(),
+        ..pod
+    }
+}
+
 fn container(part: &Part<'_>) -> Container {
     let spec = &part.version.spec;
     Container {
@@ -134,13 +155,13 @@ fn variable(name: &str, value: &str) -> EnvVar {
 }
 
 /// Arguments of an image's entrypoint.
-pub(super) fn arguments(command: &[String]) -> Vec<String> {
+fn arguments(command: &[String]) -> Vec<String> {
     command.iter().map(|argument| literal(argument)).collect()
 }
 
 /// A text in which Kubernetes is to replace nothing: it reads `$(NAME)` in a value or an argument as
 /// a reference, and `$$` as `$`; authors mean what they wrote.
-pub(super) fn literal(text: &str) -> String {
+fn literal(text: &str) -> String {
     text.replace('$', "$$")
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::batch::v1::{Job, JobCondition};
+use k8s_openapi::api::batch::v1::JobCondition;
 
-use super::super::observe::{ObservedCommand, ObservedPod, last_end};
+use super::super::observe::{ObservedCommand, ObservedPod, end_of, last_end};
 use super::trouble::{Trouble, no_room};
 use super::{Reason, crash, start};
 use crate::release::spec::Version;
@@ -50,10 +50,10 @@ pub fn judge_command(
         return failed(gone());
     };
     let pod = observed.pod.as_ref();
-    if condition(job, "Complete").is_some() {
-        return CommandStanding::Succeeded;
-    }
-    if let Some(condition) = condition(job, "Failed") {
+    if let Some(condition) = end_of(job) {
+        if condition.type_ == "Complete" {
+            return CommandStanding::Succeeded;
+        }
         return failed(reason(version, condition, pod, patience.deadline));
     }
     let grace = Duration::from_secs(version.spec.run.grace_period.into());
@@ -91,13 +91,6 @@ fn cannot_start(version: &Version, pod: &ObservedPod) -> Option<Trouble> {
 
 fn failed(reason: Reason) -> CommandStanding {
     CommandStanding::Failed { reason }
-}
-
-fn condition<'a>(job: &'a Job, type_: &str) -> Option<&'a JobCondition> {
-    let conditions = job.status.as_ref()?.conditions.as_ref()?;
-    conditions
-        .iter()
-        .find(|condition| condition.type_ == type_ && condition.status == "True")
 }
 
 fn reason(
@@ -157,6 +150,7 @@ fn no_pod(patience: Duration) -> Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use k8s_openapi::api::batch::v1::Job;
     use serde_json::{Value, json};
 
     const PATIENCE: Patience = Patience {

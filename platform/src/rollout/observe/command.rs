@@ -29,12 +29,16 @@ pub struct ObservedCommand {
 impl ObservedCommand {
     /// When Kubernetes called its Job ended.
     pub fn ended_at(&self) -> Option<Timestamp> {
-        let status = self.job.as_ref()?.status.as_ref()?;
-        let mut conditions = status.conditions.iter().flatten();
-        let ended = |c: &&JobCondition| matches!(c.type_.as_str(), "Complete" | "Failed");
-        let condition = conditions.find(|c| ended(c) && c.status == "True")?;
-        Some(condition.last_transition_time.as_ref()?.0)
+        Some(end_of(self.job.as_ref()?)?.last_transition_time.as_ref()?.0)
     }
+}
+
+/// The condition `Complete` or `Failed` of a Job that has ended.
+pub fn end_of(job: &Job) -> Option<&JobCondition> {
+    let conditions = job.status.as_ref()?.conditions.as_ref()?;
+    conditions
+        .iter()
+        .find(|c| matches!(c.type_.as_str(), "Complete" | "Failed") && c.status == "True")
 }
 
 impl ObservedPod {
