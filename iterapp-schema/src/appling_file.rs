@@ -11,7 +11,8 @@ use crate::format::{ApplingKeys, At, BuildKeys, PostgresKeys, Read, RunKeys, Sha
 use crate::iterapp::{Build, IngressPath, Postgres, Run};
 use crate::names::ApplingName;
 use crate::parse::{Table, line_of};
-use crate::{Env, Environment, run};
+use crate::run::{self, Domains};
+use crate::{Env, Environment};
 
 /// What a file says about its appling, with defaults filled in and places kept for what must be
 /// compared with other files.
@@ -66,14 +67,26 @@ impl ApplingFile {
             postgres: read_postgres(postgres, file),
             domains,
             paths,
-            run: run::resolve(base, None, file),
+            run: run::resolve(
+                base,
+                lead(!overrides.contains_key(&Environment::Prod)),
+                file,
+            ),
             overrides: overrides
                 .into_iter()
                 .map(|(environment, keys)| {
-                    (environment, run::resolve(keys, Some(environment), file))
+                    let here = lead(environment == Environment::Prod);
+                    (environment, run::resolve(keys, here, file))
                 })
                 .collect(),
         }
+    }
+}
+
+fn lead(here: bool) -> Domains {
+    match here {
+        true => Domains::LeadHere,
+        false => Domains::LeadElsewhere,
     }
 }
 
@@ -144,7 +157,8 @@ fn read_build(keys: Option<At<BuildKeys>>, file: &mut File) -> (Build, Option<At
 pub fn read_postgres(keys: Option<At<PostgresKeys>>, file: &mut File) -> Option<Postgres> {
     let at = keys?;
     let message = "`[postgres]` is known but not in effect yet";
-    file.report(at.key, Fault::new(Code::NotInEffect, message));
+    let fault = Fault::new(Code::NotInEffect, message).hint("it can stay: nothing comes of it");
+    file.report(at.key, fault);
     let extensions = at.value.extensions.map(|at| at.value.0).unwrap_or_default();
     Some(Postgres {
         extensions: extensions.into_iter().map(|at| at.value.0).collect(),

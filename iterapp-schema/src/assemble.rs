@@ -8,7 +8,7 @@ use crate::iterapp::{Appling, Build, Iterapp, Postgres};
 use crate::names::{AppName, ApplingName};
 use crate::root_file::{Applings, Folder, RootFile};
 use crate::source::{Repository, Sources};
-use crate::{across, folder, parse};
+use crate::{across, folder, mend, parse};
 
 /// The name of the root's file and of every appling's.
 pub const FILE_NAME: &str = "iterapp.toml";
@@ -27,6 +27,12 @@ pub struct Assembled {
 /// Reads the root's `iterapp.toml` and then every appling's. Never panics, whatever they contain.
 #[must_use]
 pub fn assemble(app: &AppName, repository: &dyn Repository) -> Assembled {
+    let mut assembled = read(app, repository);
+    mend::keep_certain(&mut assembled, repository, |mended| read(app, mended));
+    assembled
+}
+
+fn read(app: &AppName, repository: &dyn Repository) -> Assembled {
     let mut reading = Reading::of(repository);
     let iterapp = reading.app(app);
     reading.finish(iterapp)
@@ -51,6 +57,8 @@ struct RootRead {
     appling: Option<ApplingFile>,
     /// The database that all applings share.
     postgres: Option<Postgres>,
+    /// What stands beside those that have none of their own.
+    emoji: Option<String>,
 }
 
 /// The problems and texts of the files read so far.
@@ -78,6 +86,7 @@ impl<'r> Reading<'r> {
             root,
             appling: mut root_appling,
             postgres,
+            emoji,
         } = self.root_file()?;
         let only = ApplingName::from(app);
         let applings: Vec<Found> = match root.applings {
@@ -94,7 +103,10 @@ impl<'r> Reading<'r> {
             }
         };
         self.problems.extend(across::check(app, &applings));
-        let applings = applings.into_iter().map(Appling::from).collect();
+        let mut applings: Vec<Appling> = applings.into_iter().map(Appling::from).collect();
+        for appling in &mut applings {
+            appling.emoji = appling.emoji.take().or_else(|| emoji.clone());
+        }
         Some(Iterapp {
             default_environment: root.default_environment,
             applings,
@@ -113,6 +125,7 @@ impl<'r> Reading<'r> {
                 let postgres = appling.postgres.take_if(|_| lists_others);
                 return RootRead {
                     root,
+                    emoji: appling.emoji.clone(),
                     appling: Some(appling),
                     postgres,
                 };
@@ -121,6 +134,7 @@ impl<'r> Reading<'r> {
             RootRead {
                 root,
                 appling: None,
+                emoji: shared.emoji.map(|at| at.value.0),
                 postgres: appling_file::read_postgres(shared.postgres, file),
             }
         })
@@ -140,10 +154,15 @@ impl<'r> Reading<'r> {
         self.files.push(path.to_owned());
         let unread = |fault: Fault| self.report(fault.in_file(path));
         let text = parse::text(bytes).map_err(unread).ok()?;
-        let (table, syntax) = parse::table(path, &text);
-        let mut file = File::new(path, &text, syntax);
-        let contents = contents(&table, &mut file);
-        self.problems.extend(file.into_problems());
+        let (contents, problems) = match parse::table(&text) {
+            Ok(table) => read_table(path, &text, &table, Vec::new(), contents),
+            Err(_) => {
+                let (readable, syntax) = parse::readable(path, &text);
+                let table = parse::as_far_as_it_goes(&readable);
+                read_table(path, &text, &table, syntax, contents)
+            }
+        };
+        self.problems.extend(problems);
         self.sources.insert(path, text.as_str());
         Some(contents)
     }
@@ -167,6 +186,18 @@ impl<'r> Reading<'r> {
             sources: self.sources,
         }
     }
+}
+
+fn read_table<T>(
+    path: &str,
+    text: &str,
+    table: &parse::Table,
+    syntax: Vec<Diagnostic>,
+    contents: impl FnOnce(&parse::Table, &mut File) -> T,
+) -> (T, Vec<Diagnostic>) {
+    let mut file = File::new(path, text, syntax);
+    let contents = contents(table, &mut file);
+    (contents, file.into_problems())
 }
 
 impl From<Found> for Appling {

@@ -302,6 +302,8 @@ codes! {
     NotInEffect = "W0201",
     /// A key that does nothing beside the others.
     NoEffect = "W0202",
+    /// A known switch below `[experimental]` in another way of writing, which does nothing.
+    SwitchMisspelt = "W0203",
     /// A command with words that only a shell understands.
     NoShell = "W0301",
     /// A variable is called like a key of the file's top.

@@ -1,11 +1,13 @@
 //! One file while it is read: its problems, and its values by type.
 
+use std::cell::OnceCell;
 use std::ops::{Range, RangeInclusive};
 
 use toml::de::{DeInteger, DeValue};
 
 use crate::diagnostic::{Code, Diagnostic, Edit, Fix, Related};
 use crate::format::At;
+use crate::layout::Layout;
 use crate::parse::{MAX_PROBLEMS, Value, line_of};
 
 /// What is wrong with a text; the file it stands in adds the place.
@@ -84,8 +86,9 @@ pub struct File<'t> {
     pub path: &'t str,
     pub text: &'t str,
     problems: Vec<Diagnostic>,
-    /// Lines that are not TOML. What the parser made of them says nothing about what was meant.
+    /// Lines that are not TOML, and were not read.
     broken: Vec<RangeInclusive<usize>>,
+    layout: OnceCell<Layout>,
 }
 
 impl<'t> File<'t> {
@@ -105,7 +108,22 @@ impl<'t> File<'t> {
             text,
             problems: syntax,
             broken,
+            layout: OnceCell::new(),
         }
+    }
+
+    /// The text's statements, also of what is not TOML.
+    pub fn layout(&self) -> &Layout {
+        self.layout.get_or_init(|| Layout::of(self.text))
+    }
+
+    /// Whether a key of the file's top is there in lines that were not read.
+    pub fn is_unread(&self, key: &str) -> bool {
+        let begins = |lines: &RangeInclusive<usize>| {
+            let line = self.text.get(*lines.start()..).unwrap_or_default();
+            line.trim_start().starts_with(key)
+        };
+        self.broken.iter().any(begins)
     }
 
     /// What was found, by position; of too many the first.
@@ -197,14 +215,19 @@ impl<'t> File<'t> {
     pub fn integer(&mut self, key: &str, value: &Value, range: RangeInclusive<u32>) -> Option<u32> {
         let (least, most) = (range.start(), range.end());
         let DeValue::Integer(integer) = value.get_ref() else {
-            self.wrong_type(key, &format!("an integer from {least} to {most}"), value);
+            let expected = format!("an integer from {least} to {most}");
+            self.wrong_type_with_mend(key, &expected, value, |text| {
+                text.parse().is_ok_and(|number| range.contains(&number))
+            });
             return None;
         };
         let number = decimal(integer).and_then(|number| u32::try_from(number).ok());
         let number = number.filter(|number| range.contains(number));
         if number.is_none() {
             let message = format!("`{key}` must be from {least} to {most}, found {integer}");
-            self.report(value.span(), Fault::new(Code::OutOfRange, message));
+            let fault = Fault::new(Code::OutOfRange, message)
+                .hint(format!("write a number from {least} to {most}"));
+            self.report(value.span(), fault);
         }
         number
     }
@@ -231,6 +254,8 @@ impl<'t> File<'t> {
             mended.filter(|(_, mended)| would_do(mended.trim_matches('"')))
         {
             fault = fault.hint(format!("{what}: `{mended}`")).replace(mended);
+        } else {
+            fault = fault.hint(form(key, expected));
         }
         self.report(value.span(), fault);
     }
@@ -252,6 +277,22 @@ pub fn describe(value: &DeValue) -> String {
         DeValue::Datetime(_) => "a date or time".to_owned(),
         DeValue::Array(_) => "a list".to_owned(),
         DeValue::Table(_) => "a table".to_owned(),
+    }
+}
+
+/// What a value of the type looks like.
+fn form(key: &str, expected: &str) -> String {
+    if let Some(range) = expected.strip_prefix("an integer") {
+        return format!("write a whole number{range}, without quotes and unit");
+    }
+    if key == "cronjobs" || key.starts_with("cronjobs.") {
+        return "each cron job has a name: its keys stand below `[cronjobs.NAME]`".to_owned();
+    }
+    match expected {
+        "a string" => "write a text in quotes".to_owned(),
+        "a list" => "write a list: `[\"…\", \"…\"]`".to_owned(),
+        "a table" => format!("write a header on a line of its own: `[{key}]`"),
+        _ => format!("write {expected}"),
     }
 }
 

@@ -1,5 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+// The tests that the fuzzer shares call the crate by its name.
+#[cfg(test)]
+extern crate self as iterapp_schema;
+
 mod across;
 mod appling_file;
 mod assemble;
@@ -12,6 +16,8 @@ mod folder;
 mod format;
 mod iterapp;
 mod json_schema;
+mod layout;
+mod mend;
 mod names;
 mod older;
 mod parse;

@@ -227,9 +227,11 @@ fn mended(text: &str) -> Option<String> {
     AppName::parse(short).ok().map(|name| name.0)
 }
 
-/// A text in quotes, cut as below.
+/// A text in quotes, cut as below. What joins the parts of an emoji stands as it is.
 pub(crate) fn quoted(text: &str) -> String {
     format!("{:?}", shortened(text))
+        .replace("\\u{200d}", "\u{200d}")
+        .replace("\\u{fe0f}", "\u{fe0f}")
 }
 
 /// At most the first 60 characters, for messages.

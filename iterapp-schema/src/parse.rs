@@ -1,5 +1,6 @@
 //! Bytes to a TOML table with places, and everything that is wrong on that level.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -7,6 +8,7 @@ use toml::de::{DeString, DeTable, DeValue, Error};
 
 use crate::diagnostic::{Code, Diagnostic, Related};
 use crate::file::Fault;
+use crate::layout::{Kind, Layout, Statement, Unclosed};
 
 /// The largest file that is read.
 pub const MAX_FILE: usize = 64 * 1024;
@@ -56,24 +58,121 @@ fn not_utf8(bytes: &[u8]) -> Fault {
         .hint("save it in the encoding UTF-8")
 }
 
-/// The table, as far as the text makes one, and what is wrong with the text.
-pub fn table<'t>(file: &str, text: &'t str) -> (Table<'t>, Vec<Diagnostic>) {
-    let (table, errors) = DeTable::parse_recoverable(text);
-    let table = table.into_inner();
-    let keys = Keys::of(&table, text);
-    let mut problems: Vec<Diagnostic> = Vec::new();
-    let line = |span: Option<Range<usize>>| span.map(|span| line_of(text, span.start));
-    for error in errors {
-        // One slip makes the parser stumble several times; the first time tells most.
-        let last = problems.last().and_then(|problem| problem.span.clone());
-        if problems.is_empty() || line(last) != line(error.span()) {
-            problems.push(syntax(file, text, &keys, &error));
-        }
-        if problems.len() > MAX_PROBLEMS {
-            break;
+/// So many lines that are not TOML are told by themselves; of more, what the parser makes of them all.
+const MOST_BROKEN: usize = 32;
+
+/// What is wrong with a text as TOML, and the text with blanks instead of what is wrong: everything
+/// else can be read, and keeps its place.
+pub fn readable(file: &str, text: &str) -> (String, Vec<Diagnostic>) {
+    let mut readable = text.to_owned();
+    let mut problems = Vec::new();
+    for unclosed in Layout::of(text).unclosed {
+        problems.push(not_closed(file, text, &unclosed));
+        blank(&mut readable, unclosed.lines);
+    }
+    while problems.len() < MOST_BROKEN {
+        match first_error(file, &readable) {
+            First::None => return (readable, problems),
+            First::TooMany => break,
+            First::Error(problem, None) => {
+                problems.push(*problem);
+                return (String::new(), problems);
+            }
+            First::Error(problem, Some(lines)) => {
+                problems.push(*problem);
+                blank(&mut readable, lines);
+            }
         }
     }
-    (table, problems)
+    problems.extend(errors(file, &readable));
+    (readable, problems)
+}
+
+/// The first thing that is wrong, and the lines that are not to be read because of it.
+enum First {
+    None,
+    Error(Box<Diagnostic>, Option<Range<usize>>),
+    /// A text made of mistakes is not read once for each.
+    TooMany,
+}
+
+/// The table that a text makes, if it is TOML.
+pub fn table(text: &str) -> Result<Table<'_>, Error> {
+    DeTable::parse(text).map(Spanned::into_inner)
+}
+
+/// The table that a text makes, TOML or not.
+pub fn as_far_as_it_goes(text: &str) -> Table<'_> {
+    DeTable::parse_recoverable(text).0.into_inner()
+}
+
+fn first_error(file: &str, text: &str) -> First {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    if errors.len() > MAX_PROBLEMS {
+        return First::TooMany;
+    }
+    let line = |error: &&Error| error.span().map(|span| line_of(text, span.start).start);
+    let Some(first) = errors.iter().min_by_key(line) else {
+        return First::None;
+    };
+    let keys = Keys::of(table.get_ref(), text);
+    let lines = first.span().map(|span| unreadable(text, span.start));
+    First::Error(Box::new(syntax(file, text, &keys, first)), lines)
+}
+
+/// One problem a line.
+fn errors(file: &str, text: &str) -> Vec<Diagnostic> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let keys = Keys::of(table.get_ref(), text);
+    let mut lines = BTreeSet::new();
+    let line = |error: &&Error| error.span().map(|span| line_of(text, span.start).start);
+    let firsts = errors.iter().filter(|error| lines.insert(line(error)));
+    firsts
+        .take(MAX_PROBLEMS)
+        .map(|error| syntax(file, text, &keys, error))
+        .collect()
+}
+
+/// The statement at a place. Without its header a section's keys would count as another's, so they go
+/// with it.
+fn unreadable(text: &str, place: usize) -> Range<usize> {
+    let statements = Layout::of(text).statements;
+    let holds =
+        |statement: &Statement| statement.lines.start <= place && place <= statement.lines.end;
+    let Some(at) = statements.iter().position(holds) else {
+        return line_of(text, place);
+    };
+    let lines = statements[at].lines.clone();
+    let is_header = |kind: &Kind| matches!(kind, Kind::Header(_));
+    if !text[lines.clone()].trim_start().starts_with('[') {
+        return lines;
+    }
+    let next = statements[at + 1..]
+        .iter()
+        .find(|next| is_header(&next.kind));
+    lines.start..next.map_or(text.len(), |next| next.lines.start)
+}
+
+/// Puts a blank in the place of every byte but the ends of lines.
+fn blank(text: &mut String, range: Range<usize>) {
+    let range = inside(text, range);
+    let blanks: String = text[range.clone()]
+        .bytes()
+        .map(|byte| if byte == b'\n' { '\n' } else { ' ' })
+        .collect();
+    text.replace_range(range, &blanks);
+}
+
+fn not_closed(file: &str, text: &str, unclosed: &Unclosed) -> Diagnostic {
+    let bracket = unclosed.bracket..unclosed.bracket + 1;
+    let (what, closing) = match &text[bracket.clone()] {
+        "[" => ("list", "]"),
+        _ => ("table", "}"),
+    };
+    let message = format!("this is not TOML: the {what} that begins here has no end");
+    Diagnostic::new(Code::Syntax, file, message)
+        .at(bracket)
+        .hint(format!("close it with `{closing}`"))
 }
 
 /// The bytes of the line that a byte is in, without its end.
@@ -86,17 +185,6 @@ pub fn line_of(text: &str, offset: usize) -> Range<usize> {
     start..end
 }
 
-/// The name in the last header of a text, which need not be TOML.
-pub fn last_header(text: &str) -> Option<&str> {
-    let lines = text.lines().rev().map(str::trim);
-    let mut headers = lines.filter_map(|line| line.strip_prefix('['));
-    headers.find_map(|line| {
-        let (name, _) = line.split_once(']')?;
-        // An entry of a list over several lines looks similar.
-        (!name.contains(['"', '\'', ','])).then_some(name.trim())
-    })
-}
-
 fn syntax(file: &str, text: &str, keys: &Keys, error: &Error) -> Diagnostic {
     let span = error.span().map(|span| inside(text, span));
     if let (true, Some(span)) = (error.message().starts_with("duplicate key"), &span) {
@@ -104,7 +192,11 @@ fn syntax(file: &str, text: &str, keys: &Keys, error: &Error) -> Diagnostic {
     }
     // Its guesses at what it expected lead astray where text lacks quotes, so they are left out there.
     let told = error.message().replace('\n', "; ");
-    let told = told.trim_end_matches(", expected literal string");
+    let guesses = ["invalid boolean", "invalid float"];
+    let told = match guesses.iter().any(|guess| told.starts_with(guess)) {
+        true => "this is neither a text in quotes nor a number, `true` or `false`",
+        false => told.trim_end_matches(", expected literal string"),
+    };
     let problem = Diagnostic::new(Code::Syntax, file, format!("this is not TOML: {told}"));
     let hint = span
         .as_ref()
@@ -124,6 +216,9 @@ fn inside(text: &str, span: Range<usize>) -> Range<usize> {
 /// What people write who think of another format, or forget half of a pair.
 fn syntax_hint(line: &str) -> Option<String> {
     let line = line.trim();
+    if line.starts_with("//") {
+        return Some("comments begin with `#`".to_owned());
+    }
     if line.matches('"').count() % 2 == 1 {
         return Some("close the text with a second `\"`".to_owned());
     }
@@ -140,6 +235,29 @@ fn syntax_hint(line: &str) -> Option<String> {
     let (key, value) = (key.trim(), value.trim());
     if value.is_empty() {
         return Some(format!("give `{key}` a value, or remove the line"));
+    }
+    if let Some(value) = value.strip_suffix([';', ',']) {
+        return Some(format!(
+            "nothing ends a line in TOML: `{key} = {}`",
+            value.trim()
+        ));
+    }
+    if value.starts_with("//") || value.contains(" //") {
+        return Some("comments begin with `#`".to_owned());
+    }
+    match value.to_lowercase().as_str() {
+        "true" | "yes" | "on" => return Some(format!("write `{key} = true`")),
+        "false" | "no" | "off" => return Some(format!("write `{key} = false`")),
+        "null" | "nil" | "none" => {
+            return Some(format!(
+                "TOML knows no {value}: remove the line, and `{key}` is not set"
+            ));
+        }
+        _ => {}
+    }
+    let is_number = ["port", "replicas", "grace_period", "min", "max"].contains(&key);
+    if is_number && value.chars().all(char::is_alphanumeric) {
+        return Some(format!("`{key}` is a number, written in digits"));
     }
     let begins_like_text = value.starts_with(|c: char| c.is_alphabetic() || "/.<$".contains(c));
     let plain = begins_like_text && !value.contains(['"', '\'', '#']);

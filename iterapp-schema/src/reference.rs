@@ -75,15 +75,37 @@ pub fn sections() -> &'static [Section] {
 /// The section of a header, such as `override.prod.requests`.
 #[must_use]
 pub fn section(header: &str) -> Option<&'static Section> {
-    let parts: Vec<&str> = header.split('.').filter(|part| !part.is_empty()).collect();
-    let name = match &parts[..] {
+    let parts = parts(header);
+    let parts = match &parts[..] {
+        ["override", _, rest @ ..] if !rest.is_empty() => rest,
+        parts => parts,
+    };
+    let name = match parts {
         ["override", _] => "override.<environment>".to_owned(),
-        ["override", _, rest @ ..] => return section(&rest.join(".")),
         ["env", _] => "env.<environment>".to_owned(),
         ["cronjobs", _] => "cronjobs.<name>".to_owned(),
         _ => parts.join("."),
     };
     sections().iter().find(|section| section.name == name)
+}
+
+/// The parts of a header, of which those in quotes may hold dots.
+fn parts(header: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut start, mut quote) = (0, None);
+    for (at, c) in header.char_indices() {
+        match (quote, c) {
+            (None, '.') => {
+                parts.push(header[start..at].trim());
+                start = at + 1;
+            }
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            _ => {}
+        }
+    }
+    parts.push(header[start..].trim());
+    parts
 }
 
 /// A section and those in it, depth first.

@@ -52,6 +52,7 @@ impl RootFile {
             file,
         );
         let applings = match (table.contains_key("applings"), applings) {
+            (false, _) if file.is_unread("applings") => Applings::Unclear,
             (false, _) => Applings::Root,
             (true, None) => Applings::Unclear,
             (true, Some(list)) => folders(list, file).map_or(Applings::Unclear, Applings::Listed),
@@ -88,7 +89,9 @@ fn folders(list: At<values::List<values::Folder>>, file: &mut File) -> Option<Ve
             "`applings` lists {}; an app can have {MAX_APPLINGS}",
             entries.len()
         );
-        file.report(list.span, Fault::new(Code::TooManyApplings, message));
+        let fault = Fault::new(Code::TooManyApplings, message)
+            .hint("make two apps of it, each with a repository of its own");
+        file.report(list.span, fault);
         return None;
     }
     let folders = entries.into_iter().map(|entry| Folder {

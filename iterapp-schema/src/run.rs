@@ -1,6 +1,6 @@
 //! From the keys that say how an appling runs to what they mean together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Environment;
 use crate::diagnostic::{Code, Edit};
@@ -14,6 +14,9 @@ use crate::iterapp::{
     Autoscale, CronAction, CronJob, Http, Ingress, IngressPath, Isolation, Resources, Run, Scale,
 };
 use crate::older;
+
+/// The most prefixes of paths that an appling can have.
+const MAX_PATHS: usize = 100;
 
 /// The keys without older spellings.
 pub fn older_spellings(mut keys: RunKeys, file: &mut File) -> RunKeys {
@@ -45,28 +48,36 @@ pub fn older_spellings(mut keys: RunKeys, file: &mut File) -> RunKeys {
 
 /// Says where an override's domains do nothing.
 pub fn own_domains(own: &RunKeys, environment: Environment, file: &mut File) {
-    let Some(domains) = own
-        .domains
-        .as_ref()
-        .filter(|_| environment != Environment::Prod)
-    else {
+    if environment == Environment::Prod {
         return;
-    };
-    let message = format!("domains lead to `prod` alone, so these do nothing in `{environment}`");
-    let fault = Fault::new(Code::NoEffect, message)
-        .hint("remove them: the environment is reached by the platform's host");
-    file.report(domains.key.clone(), fault);
+    }
+    let redirect = own.from_to_www_redirect.as_ref().map(|at| &at.key);
+    let keys = [own.domains.as_ref().map(|at| &at.key), redirect];
+    for key in keys.into_iter().flatten() {
+        let message =
+            format!("domains lead to `prod` alone, so this does nothing in `{environment}`");
+        let fault = Fault::new(Code::NoEffect, message)
+            .hint("remove it: the environment is reached by the platform's host");
+        file.report(key.clone(), fault);
+    }
 }
 
-/// What the keys mean, in one environment or, with none, wherever nothing is overridden.
-pub fn resolve(keys: RunKeys, environment: Option<Environment>, file: &mut File) -> Run {
+/// Whether keys say how the appling runs in `prod`, where its domains lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Domains {
+    LeadHere,
+    LeadElsewhere,
+}
+
+/// What the keys mean, in one environment or wherever nothing is overridden.
+pub fn resolve(keys: RunKeys, domains: Domains, file: &mut File) -> Run {
     let is_worker = keys.worker.as_ref().is_some_and(|worker| worker.value);
     let http = match is_worker {
         true => {
             no_http(&keys, file);
             None
         }
-        false => Some(http(&keys, environment, file)),
+        false => Some(http(&keys, domains, file)),
     };
     let requests = resources(keys.requests.as_ref());
     let limits = resources(keys.limits.as_ref());
@@ -133,7 +144,7 @@ fn no_http(keys: &RunKeys, file: &mut File) {
     }
 }
 
-fn http(keys: &RunKeys, environment: Option<Environment>, file: &mut File) -> Http {
+fn http(keys: &RunKeys, domains: Domains, file: &mut File) -> Http {
     let disabled = keys
         .ingress
         .as_ref()
@@ -141,10 +152,10 @@ fn http(keys: &RunKeys, environment: Option<Environment>, file: &mut File) -> Ht
     let disabled = disabled.filter(|disable| disable.value);
     let ingress = match disabled {
         Some(disable) => {
-            unreachable_hosts(keys, disable, file);
+            unreachable(keys, domains, disable, file);
             None
         }
-        None => Some(ingress(keys, environment, file)),
+        None => Some(ingress(keys, domains, file)),
     };
     let defaults = Http::default();
     Http {
@@ -162,37 +173,58 @@ fn http(keys: &RunKeys, environment: Option<Environment>, file: &mut File) -> Ht
     }
 }
 
-/// Says which hosts lead nowhere because nothing reaches the appling from outside.
-fn unreachable_hosts(keys: &RunKeys, disable: &At<bool>, file: &mut File) {
-    let Some(domains) = keys
+/// Says which keys are about being reached from outside, where nothing is.
+fn unreachable(keys: &RunKeys, domains: Domains, disable: &At<bool>, file: &mut File) {
+    let here = domains == Domains::LeadHere;
+    let hosts = keys
         .domains
         .as_ref()
-        .filter(|domains| !domains.value.0.is_empty())
-    else {
-        return;
-    };
-    let message =
-        "`[ingress] disable` keeps the appling from being reached, so its domains do nothing";
-    let fault = Fault::new(Code::NoEffect, message).hint("remove one of the two");
-    file.report_with(
-        domains.key.clone(),
-        fault,
-        Some(disable.key.clone()),
-        "disabled here",
-    );
+        .filter(|at| here && !at.value.0.is_empty());
+    let redirect = keys
+        .from_to_www_redirect
+        .as_ref()
+        .filter(|at| here && at.value);
+    let paths = keys.ingress.as_ref().and_then(|at| at.value.paths.as_ref());
+    let places = [
+        ("its domains do", hosts.map(|at| &at.key)),
+        ("`from_to_www_redirect` does", redirect.map(|at| &at.key)),
+        ("`paths` does", paths.map(|at| &at.key)),
+    ];
+    for (what, place) in places {
+        let Some(place) = place.cloned() else {
+            continue;
+        };
+        let message =
+            format!("`[ingress] disable` keeps the appling from being reached, so {what} nothing");
+        let fault = Fault::new(Code::NoEffect, message).hint("remove one of the two");
+        file.report_with(place, fault, Some(disable.key.clone()), "disabled here");
+    }
 }
 
-fn ingress(keys: &RunKeys, environment: Option<Environment>, file: &mut File) -> Ingress {
+fn ingress(keys: &RunKeys, lead: Domains, file: &mut File) -> Ingress {
     let domains = keys
         .domains
         .as_ref()
         .map(|at| &at.value.0[..])
         .unwrap_or_default();
     let redirect = keys.from_to_www_redirect.as_ref().filter(|at| at.value);
-    let has_prod_hosts = environment.is_none_or(|environment| environment == Environment::Prod);
-    if let Some(redirect) = redirect.filter(|_| domains.is_empty() && has_prod_hosts) {
-        let message = "`from_to_www_redirect` is about `domains`, and there are none";
-        file.report(redirect.key.clone(), Fault::new(Code::NoEffect, message));
+    let names: BTreeSet<&str> = domains.iter().map(|at| at.value.0.as_str()).collect();
+    if let Some(redirect) = redirect.filter(|_| lead == Domains::LeadHere) {
+        let has_other_form = |name: &str| match name.strip_prefix("www.") {
+            Some(apex) => names.contains(apex),
+            None => names.contains(format!("www.{name}").as_str()),
+        };
+        let why = match names.is_empty() {
+            true => Some("`from_to_www_redirect` is about `domains`, and there are none"),
+            false => names.iter().all(|name| has_other_form(name)).then_some(
+                "both forms of every domain are listed, so `from_to_www_redirect` redirects nothing",
+            ),
+        };
+        if let Some(message) = why {
+            let fault = Fault::new(Code::NoEffect, message)
+                .hint("list the form that is to serve, and not the one that is to redirect");
+            file.report(redirect.key.clone(), fault);
+        }
     }
     Ingress {
         domains: domains
@@ -212,6 +244,16 @@ pub fn paths(keys: &RunKeys, file: &mut File) -> Vec<IngressPath> {
     else {
         return Vec::new();
     };
+    if list.value.0.len() > MAX_PATHS {
+        let message = format!(
+            "`ingress.paths` lists {}; an appling can have {MAX_PATHS}",
+            list.value.0.len()
+        );
+        let fault = Fault::new(Code::OutOfRange, message)
+            .hint("a shorter prefix holds for all that lies below it");
+        file.report(list.key.clone(), fault);
+        return Vec::new();
+    }
     let mut paths: Vec<IngressPath> = Vec::new();
     for At { value, span, .. } in &list.value.0 {
         if paths.iter().any(|path| path.prefix == value.prefix) {
@@ -256,7 +298,7 @@ fn scale(
         .map_or(Run::DEFAULT_REPLICAS.min(max.value.0), |at| at.value.0);
     if let Some(min) = min.filter(|min| min.value.0 > max.value.0) {
         let message = format!("`min` is {}, above `max`, which is {}", least, max.value.0);
-        let fault = Fault::new(Code::MinAboveMax, message);
+        let fault = Fault::new(Code::MinAboveMax, message).hint("lower `min`, or raise `max`");
         file.report_with(min.span, fault, Some(max.span), "at most this many");
         return Scale::default();
     }
@@ -405,7 +447,14 @@ fn isolation(keys: &ExperimentalKeys, file: &mut File) -> Option<Isolation> {
         }
         return None;
     }
+    let words = apps.map(|at| &at.value.0[..]).unwrap_or_default();
+    if let (Some(Err(word)), Some(at)) = (words.iter().find(|word| word.is_err()), apps) {
+        let message = format!("no app is called `{word}`, so it lets nobody in");
+        let fault =
+            Fault::new(Code::NoEffect, message).hint("list apps of this platform, or remove it");
+        file.report(at.span.clone(), fault);
+    }
     Some(Isolation {
-        allow_apps: apps.map(|at| at.value.0.clone()).unwrap_or_default(),
+        allow_apps: words.iter().flatten().cloned().collect(),
     })
 }

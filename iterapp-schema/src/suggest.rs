@@ -117,6 +117,8 @@ const SECTION_KEYS: &[(&str, &str, &str)] = &[
     ("autoscale", "cpu", "target target_cpu cpu_percent percent"),
     ("ingress", "disable", "disabled internal private"),
     ("ingress", "paths", "path prefix prefixes routes"),
+    ("ingress", "prefix", "path from url"),
+    ("ingress", "rewrite", "to target strip"),
     ("build", "dockerfile", "file docker_file"),
     ("build", "target", "stage"),
     ("build", "args", "build_args arguments arg"),
@@ -146,8 +148,8 @@ pub fn key_of_section(
     });
     let exact = || keys.iter().copied().find(|key| self::plain(key) == plain);
     let by_meaning = || {
-        let means = |(of, _, words): &&(&str, &str, &str)| {
-            *of == section && words.split(' ').any(|word| word == plain)
+        let means = |(of, key, words): &&(&str, &str, &str)| {
+            *of == section && keys.contains(key) && words.split(' ').any(|word| word == plain)
         };
         SECTION_KEYS.iter().find(means).map(|found| found.1)
     };

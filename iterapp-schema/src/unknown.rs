@@ -8,7 +8,8 @@ use crate::Environment;
 use crate::diagnostic::{Code, Edit};
 use crate::file::{Fault, File};
 use crate::format::{ApplingKeys, RootKeys, RunKeys, Section, SharedKeys};
-use crate::parse::{Key, Table, Value, last_header, line_of};
+use crate::layout::Layout;
+use crate::parse::{Key, Table, Value, line_of};
 use crate::suggest;
 
 /// Names of keys.
@@ -40,6 +41,13 @@ pub fn in_section(section: &str, keys: Names, name: &Key, value: &Value, file: &
             return file.report(span, fault);
         }
     } else if is_key_of_top(text) {
+        if value.get_ref().is_table() {
+            let message = format!("`[{section}]` has no section `{text}`, which stands by itself");
+            let fault = Fault::new(Code::KeyInSection, message).hint(format!(
+                "write its headers without `{section}.`: `[{text}]`, `[{text}.…]`"
+            ));
+            return file.report(span, fault);
+        }
         return report_slipped(section, text, span, value, file);
     }
     let message = format!("`[{section}]` has no key `{text}`");
@@ -163,23 +171,28 @@ pub fn report_slipped(
     value: &Value,
     file: &mut File,
 ) {
-    let section = match section {
-        // The tables of variables are spoken of together: which one it is does not matter here.
-        "env" => last_header(&file.text[..span.start]).unwrap_or(section),
-        _ => section,
-    };
+    let line = line_of(file.text, span.start);
+    let begins_its_line = file.text[line.start..span.start].trim().is_empty();
+    // Its section's name alone does not say whether that is one of `[override.<environment>]`.
+    let above = file.layout().header_above(file.text, span.start);
+    let section = above.filter(|_| begins_its_line).unwrap_or(section);
     let message = format!(
         "`{name}` stands below the header `[{section}]`, and so means `{section}.{name}`, which does not exist"
     );
     let fault = Fault::new(Code::KeyInSection, message);
-    let fault = match moved(file.text, span.start, value.span().end, section) {
-        Some(Move {
-            statement,
-            header,
-            edits,
-        }) => fault
+    if let Some((environment, _)) = overridden(section).filter(|_| RunKeys::KEYS.contains(&name)) {
+        return file.report(
+            span,
+            fault.hint(format!(
+                "put it below `[override.{environment}]`, before the headers of its sections"
+            )),
+        );
+    }
+    let moved = moved(file.text, file.layout(), span.start, value.span().end);
+    let fault = match moved.filter(|_| overridden(section).is_none()) {
+        Some(Move { statement, edits }) => fault
             .hint(format!(
-                "sections go last; the file would have\n{statement}\n{header}"
+                "sections go last; the file would have\n{statement}\n[{section}]"
             ))
             .edits(edits),
         None => fault.hint(format!(
@@ -189,15 +202,19 @@ pub fn report_slipped(
     file.report(span, fault);
 }
 
+/// The environment and the section of a header `[override.<environment>.<section>]`.
+fn overridden(header: &str) -> Option<(&str, &str)> {
+    header.strip_prefix("override.")?.split_once('.')
+}
+
 /// How a statement moves above the first header.
 struct Move<'t> {
     statement: &'t str,
-    header: String,
     edits: Vec<Edit>,
 }
 
-/// None when it does not stand on lines of its own, or the key is there already.
-fn moved<'t>(text: &'t str, key: usize, value_end: usize, section: &str) -> Option<Move<'t>> {
+/// None when it does not stand on lines of its own.
+fn moved<'t>(text: &'t str, layout: &Layout, key: usize, value_end: usize) -> Option<Move<'t>> {
     let first = line_of(text, key);
     let last = line_of(text, value_end);
     let alone = text[first.start..key].trim().is_empty();
@@ -205,63 +222,55 @@ fn moved<'t>(text: &'t str, key: usize, value_end: usize, section: &str) -> Opti
     if !alone || !(rest.is_empty() || rest.starts_with('#')) {
         return None;
     }
-    let header = first_header(text).filter(|header| *header < first.start)?;
-    let name = text[key..value_end].split(['=', ' ']).next()?;
-    if text[..header]
-        .lines()
-        .any(|line| line.split('=').next().map(str::trim) == Some(name))
-    {
+    let header = layout.first_header()?.lines.start;
+    if header >= first.start {
         return None;
     }
     let statement = text[first.start..last.end].trim();
     let end = (last.end + 1).min(text.len());
+    let newline = match text[last.start..last.end].ends_with('\r') {
+        true => "\r\n",
+        false => "\n",
+    };
     Some(Move {
         statement,
-        header: format!("[{section}]"),
         edits: vec![
-            Edit::new(header..header, format!("{statement}\n")),
+            Edit::new(header..header, format!("{statement}{newline}")),
             Edit::new(first.start..end, ""),
         ],
     })
-}
-
-/// Where the first header's line begins.
-fn first_header(text: &str) -> Option<usize> {
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        if line.starts_with('[') && line.trim_end().contains(']') {
-            return Some(start);
-        }
-        start += line.len();
-    }
-    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_statement_moves_with_all_its_lines() {
-        let text = "port = 80\n\n[postgres]\napplings = [\n  \"a\",\n]\nextensions = []\n";
-        let key = text.find("applings").unwrap();
-        let end = text.find("]\next").unwrap() + 1;
-        let moved = moved(text, key, end, "postgres").unwrap();
-        let fix = crate::diagnostic::Fix { edits: moved.edits };
-        assert_eq!(
-            fix.apply(text).unwrap(),
-            "port = 80\n\napplings = [\n  \"a\",\n]\n[postgres]\nextensions = []\n"
-        );
+    fn moved<'t>(text: &'t str, key: &str, end: &str) -> Option<Move<'t>> {
+        let key = text.find(key).unwrap();
+        let end = key + text[key..].find(end).unwrap() + end.len();
+        super::moved(text, &Layout::of(text), key, end)
     }
 
     #[test]
-    fn what_shares_a_line_or_is_there_already_stays() {
-        for (text, key) in [
-            ("a = { port = 1 }\n", "port"),
-            ("port = 1\n[a]\nport = 2\n", "port = 2"),
-        ] {
-            let key = text.find(key).unwrap();
-            assert!(moved(text, key, key + 8, "a").is_none(), "{text}");
+    fn a_statement_moves_with_all_its_lines() {
+        for newline in ["\n", "\r\n"] {
+            let lines = |text: &str| text.replace('\n', newline);
+            let text = lines(
+                "a = \"\"\"\n[x]\n\"\"\"\n  [postgres]\napplings = [\n  \"a\",\n]\nextensions = []\n",
+            );
+            let end = format!(",{newline}]");
+            let edits = moved(&text, "applings", &end).unwrap().edits;
+            assert_eq!(
+                crate::diagnostic::Fix { edits }.apply(&text).unwrap(),
+                lines(
+                    "a = \"\"\"\n[x]\n\"\"\"\napplings = [\n  \"a\",\n]\n  [postgres]\nextensions = []\n"
+                )
+            );
         }
+    }
+
+    #[test]
+    fn what_shares_a_line_stays() {
+        assert!(moved("[b]\na = { port = 1 }\n", "port", "1").is_none());
     }
 }

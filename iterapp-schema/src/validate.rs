@@ -46,24 +46,26 @@ pub fn url_path(text: &str) -> Result<String, Fault> {
         let fault = fault("it must begin with `/`");
         let mended = format!("/{text}");
         return Err(match url_path(&mended) {
+            Ok(_) if text.is_empty() => fault.hint("write the path, such as \"/health\""),
             Ok(_) => fault
                 .hint(format!("write {mended:?}"))
                 .replace_text(&mended),
-            Err(_) => fault,
+            Err(_) => fault.hint("it looks like \"/health\""),
         });
     }
     if text.starts_with("//") {
         // Kubernetes takes what follows for a host, and asks for another path than was meant.
-        return Err(fault("it begins with two `/`"));
+        return Err(fault("it begins with two `/`").hint("leave one out"));
     }
     if let Some(c) = text.chars().find(foreign) {
         return Err(fault(&format!("{c:?} cannot stand in one")).hint(encoding_hint(c)));
     }
     if !escapes_are_whole(text) {
-        return Err(fault("`%` must be followed by two hexadecimal digits"));
+        return Err(fault("`%` must be followed by two hexadecimal digits")
+            .hint("write `%25` for `%` itself"));
     }
     if text.len() > MAX_PATH {
-        return Err(fault(&format!("it is longer than {MAX_PATH} characters")));
+        return Err(fault(&format!("it is longer than {MAX_PATH} characters")).hint("shorten it"));
     }
     Ok(text.to_owned())
 }
@@ -112,18 +114,17 @@ pub fn domain(text: &str) -> Result<String, Fault> {
         });
     }
     match why_no_host(&lower) {
-        Some((why, Some(hint))) => Err(fault(&why).hint(hint)),
-        Some((why, None)) => Err(fault(&why)),
+        Some((why, hint)) => Err(fault(&why).hint(hint)),
         None => Ok(lower),
     }
 }
 
 /// Why a text in small letters is no public host, and what to do.
-fn why_no_host(host: &str) -> Option<(String, Option<&'static str>)> {
+fn why_no_host(host: &str) -> Option<(String, &'static str)> {
     let last = host.rsplit('.').next().unwrap_or_default();
     if !host.is_ascii() {
         let hint = "write its `xn--` form, which registrars show";
-        return Some(("it has letters beyond a to z".to_owned(), Some(hint)));
+        return Some(("it has letters beyond a to z".to_owned(), hint));
     }
     if let Some(label) = host.split('.').find(|label| !is_label(label)) {
         return Some((
@@ -131,17 +132,21 @@ fn why_no_host(host: &str) -> Option<(String, Option<&'static str>)> {
                 "the part {} is not made of letters, digits and inner `-`",
                 quoted(label)
             ),
-            None,
+            "write the domain as a browser shows it: \"shop.example.com\"",
         ));
     }
     if !host.contains('.') {
         let hint = "write the whole domain, such as \"shop.example.com\"";
-        return Some(("it has one part only".to_owned(), Some(hint)));
+        return Some(("it has one part only".to_owned(), hint));
     }
     if last.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(("it is an address, not a name".to_owned(), None));
+        let hint = "a domain is a name that leads to an address, such as \"shop.example.com\"";
+        return Some(("it is an address, not a name".to_owned(), hint));
     }
-    (host.len() > MAX_HOST).then(|| (format!("it is longer than {MAX_HOST} characters"), None))
+    (host.len() > MAX_HOST).then(|| {
+        let why = format!("it is longer than {MAX_HOST} characters");
+        (why, "DNS knows no longer names, so it leads nowhere")
+    })
 }
 
 /// What is left of an address without scheme, path, port and final dot.
@@ -200,7 +205,7 @@ pub fn folder(text: &str) -> Result<String, Fault> {
     }
     if text.chars().any(char::is_control) || text.len() > MAX_FOLDER {
         let why = format!("it has a control character, or more than {MAX_FOLDER} letters");
-        return Err(fault(&why));
+        return Err(fault(&why).hint("rename it in the repository"));
     }
     Ok(parts.join("/"))
 }
@@ -219,7 +224,7 @@ pub fn variable(name: &str) -> Result<(), Fault> {
         return Err(if good {
             fault.hint(format!("write `{mended}`"))
         } else {
-            fault
+            fault.hint("it looks like `LOG_LEVEL`")
         });
     }
     if name.starts_with("HOPS_") {
@@ -265,7 +270,7 @@ pub fn file(text: &str) -> Result<String, Fault> {
     }
     if text.chars().any(char::is_control) || text.len() > MAX_FOLDER {
         let why = format!("it has a control character, or more than {MAX_FOLDER} letters");
-        return Err(fault(&why));
+        return Err(fault(&why).hint("rename it in the repository"));
     }
     Ok(mended)
 }
@@ -277,7 +282,8 @@ pub fn glob(text: &str) -> Result<String, Fault> {
         Fault::new(Code::BadGlob, message)
     };
     if text.is_empty() || text.len() > MAX_FOLDER || text.chars().any(char::is_control) {
-        return Err(fault("it is empty, too long, or has a control character"));
+        return Err(fault("it is empty, too long, or has a control character")
+            .hint("it looks like \"web/**\""));
     }
     if let Some(rest) = text.strip_prefix('!') {
         return Err(fault("patterns cannot be taken back by `!`")
@@ -290,8 +296,18 @@ pub fn glob(text: &str) -> Result<String, Fault> {
             .hint(format!("write {mended:?}"))
             .replace_text(mended));
     }
-    if path.contains('\\') || path.split('/').any(|part| part == "..") {
-        return Err(fault("`\\` and `..` cannot stand in one"));
+    if matches!(path, "" | ".") {
+        return Err(fault("it names the repository itself").hint("write \"**\" for every file"));
+    }
+    if path.split('/').any(|part| part == "..") {
+        return Err(fault("`..` could lead out of the repository")
+            .hint("write the path from the repository's root"));
+    }
+    if !escapes_only_signs(path) {
+        return Err(
+            fault("`\\` makes the sign that follows mean itself, and here follows none")
+                .hint("folders are separated by `/`"),
+        );
     }
     if let Some(folder) = path.strip_suffix('/') {
         let mended = format!("{folder}/**");
@@ -302,8 +318,21 @@ pub fn glob(text: &str) -> Result<String, Fault> {
     let built = globset::GlobBuilder::new(path)
         .literal_separator(true)
         .build();
-    built.map_err(|error| fault(&error.kind().to_string()))?;
+    built.map_err(|error| {
+        fault(&error.kind().to_string()).hint("`\\[` and `\\{` stand for the brackets themselves")
+    })?;
     Ok(path.to_owned())
+}
+
+fn escapes_only_signs(glob: &str) -> bool {
+    let mut characters = glob.chars();
+    while let Some(c) = characters.next() {
+        let escaped = (c == '\\').then(|| characters.next());
+        if escaped.is_some_and(|next| next.is_none_or(|c| c.is_alphanumeric() || c == '/')) {
+            return false;
+        }
+    }
+    true
 }
 
 /// One grapheme cluster, as people see it.
@@ -319,7 +348,7 @@ pub fn emoji(text: &str) -> Result<String, Fault> {
         .find(|one| !one.trim().is_empty() && !one.is_ascii());
     let fault = Fault::new(Code::BadEmoji, message);
     Err(match first {
-        Some(first) => fault.hint(format!("choose one: {first:?}")),
+        Some(first) => fault.hint(format!("choose one: \"{first}\"")),
         None => fault.hint("write the emoji itself, not its name"),
     })
 }
@@ -409,17 +438,19 @@ pub fn isolate_appling(text: &str) -> Result<(), Fault> {
     }
 }
 
-/// Names of apps, separated by commas or blanks.
-pub fn app_names(text: &str) -> Result<Vec<AppName>, Fault> {
+/// Names of apps, separated by commas or blanks. A public file has `"100"` there, which no app of this
+/// platform is called; such a word is left to whoever resolves them.
+pub fn app_names(text: &str) -> Result<Vec<Result<AppName, String>>, Fault> {
     let words = text
         .split([',', ' '])
         .map(str::trim)
         .filter(|word| !word.is_empty());
-    let names = words.map(|word| {
-        AppName::parse(word).map_err(|error| {
-            Fault::new(Code::BadName, error.to_string())
-                .hint("list apps of this platform, separated by commas")
-        })
+    let plain = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+    let names = words.map(|word| match AppName::parse(word) {
+        Ok(name) => Ok(Ok(name)),
+        Err(_) if plain(word) => Ok(Err(word.to_owned())),
+        Err(error) => Err(Fault::new(Code::BadName, error.to_string())
+            .hint("list apps of this platform, separated by commas")),
     });
     names.collect()
 }
@@ -444,7 +475,7 @@ pub fn header_name(text: &str) -> Result<String, Fault> {
 pub fn header_value(text: &str) -> Result<String, Fault> {
     if text.chars().any(|c| c.is_control() && c != '\t') {
         let message = "a header's value must be one line without control characters";
-        return Err(Fault::new(Code::BadHeader, message));
+        return Err(Fault::new(Code::BadHeader, message).hint("put it on one line"));
     }
     Ok(text.to_owned())
 }
@@ -579,7 +610,7 @@ pub fn sealed(text: &str) -> Result<String, Fault> {
     let fault = |why: &str| Fault::new(Code::BadSecret, format!("this is no sealed value: {why}"));
     let foreign = |c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if text.is_empty() {
-        return Err(fault("it is empty"));
+        return Err(fault("it is empty").hint("copy the whole value as it was printed"));
     }
     if text.contains(foreign) {
         return Err(fault("it has characters that are not of URL-safe base64")

@@ -5,7 +5,7 @@
     reason = "helpers of tests; clippy allows it in the tests alone"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufReader;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -444,34 +444,49 @@ impl Editor {
 }
 
 /// Said of a key that cannot stand where it stands, or stands there already.
-const MISPLACED: [&str; 8] = [
-    "E0105", "E0106", "E0201", "E0202", "E0203", "E0204", "E0206", "N0202",
+const MISPLACED: [&str; 11] = [
+    "E0105", "E0106", "E0201", "E0202", "E0203", "E0204", "E0206", "E0701", "E0702", "E0705",
+    "N0202",
 ];
 
 /// The keys that can be written at the place of `|`: each one of the format, but for older spellings, is
 /// written there, and judged.
 fn legal(files: &[(&str, &str)], path: &str, marked: &str) -> Vec<String> {
-    let names = reference::sections()
+    let keys = reference::sections()
         .iter()
         .flat_map(|section| &section.keys)
         .filter(|key| !key.is_older);
-    let mut names: Vec<String> = names.map(|key| key.name.clone()).collect();
-    names.push("zebra".to_owned());
-    names.sort();
-    names.dedup();
-    let fits = |name: &String| {
+    // With a value that is read, so that what it means beside the other keys is judged too.
+    let value = |key: &reference::Key| match (key.is_section, key.name.as_str()) {
+        (true, _) => "{}",
+        (_, "path" | "command" | "release_command" | "readiness_path" | "liveness_path") => "'/a'",
+        (_, "domains") => "['a.example.com']",
+        (_, "worker" | "from_to_www_redirect" | "disable") => "false",
+        _ => "1",
+    };
+    let mut names: BTreeMap<String, &str> =
+        keys.map(|key| (key.name.clone(), value(key))).collect();
+    names.insert("zebra".to_owned(), "1");
+    let misplaced = |statement: &str| -> BTreeSet<String> {
         let mut repository: BTreeMap<String, Vec<u8>> = files
             .iter()
             .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()))
             .collect();
-        let text = marked.replacen('|', &format!("{name} = 1"), 1);
+        let text = marked.replacen('|', statement, 1);
         repository.insert(path.to_owned(), text.into_bytes());
         let assembled = assemble(&AppName::parse("shop").unwrap(), &repository);
-        let mut problems = assembled.diagnostics.iter();
-        !problems.any(|problem| MISPLACED.contains(&problem.code.as_str()))
+        let problems = assembled.diagnostics.into_iter();
+        problems
+            .filter(|problem| MISPLACED.contains(&problem.code.as_str()))
+            .map(|problem| problem.message)
+            .collect()
+    };
+    let before = misplaced("");
+    let fits = |name: &String, value: &mut &str| {
+        misplaced(&format!("{name} = {value}")).is_subset(&before)
     };
     names.retain(fits);
-    names
+    names.into_keys().collect()
 }
 
 #[test]
@@ -500,10 +515,23 @@ fn completion_offers_exactly_the_keys_legal_there() {
         ),
         ("web/iterapp.toml", "[override.prod]\nreplicas = 4\n|\n"),
         ("web/iterapp.toml", "[override.prod.limits]\n|\n"),
+        ("web/iterapp.toml", "worker = true\n|\n"),
+        (
+            "web/iterapp.toml",
+            "# applings = [\"a\"]\n|\n[autoscale]\nmax = 3\n",
+        ),
+        ("web/iterapp.toml", "[cronjobs.\"a-b\"]\npath = \"/a\"\n|\n"),
     ] {
         let offered = editor.offered(path, marked);
         assert_eq!(offered, legal(&files, path, marked), "{path}: {marked}");
         assert!(!offered.is_empty(), "{path}: {marked}");
+    }
+    for marked in [
+        "applings = [\n  |\n]\n",
+        "name = \"\"\"\n|\n\"\"\"\n",
+        "# |\n",
+    ] {
+        assert_eq!(editor.offered("iterapp.toml", marked), [""; 0], "{marked}");
     }
     // Anybody's switches can stand here, and the platform's are offered.
     let switches = editor.offered("web/iterapp.toml", "[experimental]\n|\n");

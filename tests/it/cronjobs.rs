@@ -43,6 +43,10 @@ async fn cron_jobs_call_their_path_with_their_headers_and_run_their_command() {
     let names = ["broken", "report", "tidy"].map(|name| format!("{}-{name}", app.name));
     let there = || async { (Kube::names("cronjobs", &namespace) == names).then_some(()) };
     eventually("there is a CronJob for each", there).await;
+    for (name, policy) in names.iter().zip(["Forbid", "Replace", "Forbid"]) {
+        let cronjob = Kube::get("cronjob", name, &namespace);
+        assert_eq!(cronjob["spec"]["concurrencyPolicy"], policy, "{name}");
+    }
 
     let call = collected(&app, "/collect/tidy").await;
     assert_eq!(call["method"], "GET");

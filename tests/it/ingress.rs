@@ -46,6 +46,27 @@ async fn is_unknown(host: &str) {
     until(host, "/", "is unknown", |answer| answer.status == 404).await;
 }
 
+/// `auto_deploy_env`, `health` and `domain` are what `default_environment`, `readiness_path` and
+/// `domains` are called now.
+#[tokio::test]
+async fn older_spellings_of_keys_take_effect() {
+    let app = shared().app("older").await;
+    let domain = domain(&app);
+    let file = format!(
+        "replicas = 1\nauto_deploy_env = \"prod\"\nhealth = \"/alive\"\ndomain = \"{domain}\"\n"
+    );
+    let release = app.push_live(&Repo::server("one", &file).await).await;
+    answered_by(&app.name, &domain, "/").await;
+    let deployment = Kube::get("deployment", &app.name, &app.namespace("prod"));
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["readinessProbe"]["httpGet"]["path"], "/alive");
+    let log = app.log(&release).await;
+    for spelling in ["auto_deploy_env", "health", "domain"] {
+        let told = format!("`{spelling}` is an older spelling of ");
+        assert!(log.contains(&told), "{log}");
+    }
+}
+
 // Proves: X14
 // Its redirect half, both ways round: certificates come with TLS.
 #[tokio::test]

@@ -75,6 +75,30 @@ async fn the_plan_of_every_sample_is_taken() {
     }
 }
 
+#[tokio::test]
+async fn the_plan_of_every_keys_fixture_is_taken() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/keys");
+    let app = unique("fixture");
+    let _namespace = Namespace::create(&format!("apps-{app}-prod"));
+    for fixture in std::fs::read_dir(fixtures).expect("the fixtures") {
+        let fixture = fixture.expect("an entry").path();
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |file: &str, text: &str| {
+            let file = folder.path().join(file);
+            std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+            std::fs::write(file, text).expect("a file");
+        };
+        let text = std::fs::read_to_string(&fixture).expect("a fixture");
+        write("iterapp.toml", &text);
+        for file in ["Dockerfile", "web/Dockerfile", "web/iterapp.toml"] {
+            write(file, "");
+        }
+        let objects = taken(folder.path(), &app, "prod").await;
+        let is_deployment = |object: &Value| object["kind"] == "Deployment";
+        assert!(objects.iter().any(is_deployment), "{}", fixture.display());
+    }
+}
+
 /// Every key that changes an object, at once.
 const EVERY_KEY: &str = r#"
 port = 8080

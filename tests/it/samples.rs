@@ -134,6 +134,9 @@ async fn one_with_every_key_runs() {
     let prod = app.namespace("prod");
     let autoscaler = Kube::get("horizontalpodautoscaler", "web", &prod);
     assert_eq!(autoscaler["spec"]["maxReplicas"], 4);
+    let requested = "/spec/template/spec/containers/0/resources/requests/cpu";
+    let overridden = Kube::get("deployment", "web", &prod);
+    assert_eq!(overridden.pointer(requested), Some(&"50m".into()));
     until("www.every-key.example.com", "/", |answer| {
         answer.body.trim() == "hello, every key"
     })

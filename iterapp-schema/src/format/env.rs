@@ -6,6 +6,7 @@ use toml::de::DeValue;
 
 use super::secret;
 use super::section::{Read, inline_schema};
+use super::values::decimals;
 use crate::diagnostic::Code;
 use crate::env_value::{Env, EnvTable, EnvValue};
 use crate::environment::Environment;
@@ -142,7 +143,7 @@ fn plain(name: &str, value: &Value) -> Result<EnvValue, Fault> {
     match value.get_ref() {
         DeValue::String(text) if text.contains('\0') => {
             let message = format!("`{name}` has a NUL character, which no variable can hold");
-            Err(Fault::new(Code::BadVariableValue, message))
+            Err(Fault::new(Code::BadVariableValue, message).hint("leave it out"))
         }
         DeValue::String(text) => Ok(EnvValue::Text(text.to_string())),
         DeValue::Boolean(truth) => Ok(EnvValue::Boolean(*truth)),
@@ -151,20 +152,25 @@ fn plain(name: &str, value: &Value) -> Result<EnvValue, Fault> {
             let fault = Fault::new(Code::BadVariableValue, message);
             quoted(fault, name, &integer.to_string())
         }),
+        DeValue::Float(float) => decimals(float)
+            .map(|written| EnvValue::Text(written.to_owned()))
+            .ok_or_else(|| no_variable(name, value.get_ref())),
         other => Err(no_variable(name, other)),
     }
 }
 
 fn no_variable(name: &str, value: &DeValue) -> Fault {
     let found = describe(value);
-    let message =
-        format!("`{name}`: a variable is a string, an integer or a boolean, found {found}");
+    let message = format!("`{name}`: a variable is a string, a number or a boolean, found {found}");
     let fault = Fault::new(Code::BadVariableValue, message);
     match value {
         DeValue::Float(float) => quoted(fault, name, float.as_str()),
         DeValue::Datetime(date) => quoted(fault, name, &date.to_string()),
         DeValue::Array(_) => fault.hint(format!(
             "put it in quotes, in the form your program reads: `{name} = \"a,b\"`"
+        )),
+        DeValue::Table(_) => fault.hint(format!(
+            "a secret is `{name} = {{ encrypted = \"…\" }}` or `{name} = {{ secret = \"name\", key = \"key\" }}`"
         )),
         _ => fault,
     }

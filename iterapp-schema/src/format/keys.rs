@@ -10,7 +10,7 @@ use super::values::{
     Folder, Glob, HeaderName, Int, IsolateAppling, LabelKey, LabelValue, List, Map, Memory, Prefix,
     RepositoryFile, Scalar, Schedule, Stage, SwitchName, Text, UrlPath,
 };
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Edit};
 use crate::file::{Fault, File};
 use crate::parse::Value;
 use crate::{ApplingName, Concurrency, Environment};
@@ -21,7 +21,7 @@ sections! {
         /// The folders of the app's applings, as paths from the repository's root. Each has an
         /// `iterapp.toml` and a Dockerfile of its own. Without this key the root is the only appling;
         /// `"."` lists the root beside others.
-        #[schemars(length(min = 1, max = 100), extend("examples" = [["web", "api"]]))]
+        #[schemars(length(min = 1, max = 100), extend("uniqueItems" = true, "examples" = [["web", "api"]]))]
         applings: List<Folder>,
         /// Where a push of the default branch goes.
         #[schemars(extend("default" = "test"))]
@@ -33,7 +33,8 @@ sections! {
 
     /// Keys that the root's file and an appling's can have.
     pub struct SharedKeys {
-        /// One emoji that stands beside the name wherever people read it.
+        /// One emoji that stands beside the name wherever people read it. One in a root file that lists
+        /// applings is for those that have none of their own.
         #[schemars(extend("examples" = ["🧪"]))]
         emoji: Emoji,
         /// A database of its own in each environment; the section may be empty. In an appling's file it
@@ -178,13 +179,14 @@ sections! {
         disable: bool,
         /// What of its hosts is its: prefixes of paths, as strings, or as `{ prefix, rewrite }` when the
         /// container is to see another prefix. Without this key it is everything.
-        #[schemars(extend("examples" = [["/api"]]))]
+        #[schemars(length(max = 100), extend("uniqueItems" = true, "examples" = [["/api"]]))]
         paths: List<PathKeys>,
     }
 
     /// Work on a schedule: either `path` or `command`.
     pub struct CronJobKeys {
-        /// The five fields of cron, in UTC, or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`.
+        /// The five fields of cron, in UTC, or `@hourly`, `@daily` (`@midnight`), `@weekly`, `@monthly`,
+        /// `@yearly` (`@annually`).
         #[schemars(extend("examples" = ["0 3 * * *"]))]
         schedule: Schedule,
         /// The appling is asked for this path then.
@@ -308,7 +310,8 @@ inline_schema!(PathKeys, generator => {
 sections! {
     /// The switches that the platform knows.
     pub struct KnownSwitches {
-        /// `"namespace"` lets the appling speak with the applings of its own app and environment alone.
+        /// `"namespace"` lets the appling speak with the applings of its own app and environment, its
+        /// ingress and name servers alone.
         #[schemars(extend("examples" = ["namespace"]))]
         isolate_appling = "isolate-appling": IsolateAppling,
         /// Apps with which an isolated appling may speak all the same, in the same environment.
@@ -364,11 +367,24 @@ impl ExperimentalKeys {
         let Some(text) = file.string(&format!("experimental.{switch}"), value) else {
             return;
         };
-        let message = format!("`{switch}` is a switch that the platform does not know");
-        let mut fault = Fault::new(Code::UnknownSwitch, message);
-        if let Some(meant) = crate::suggest::nearest(&switch, KnownSwitches::KEYS.iter().copied()) {
-            fault = fault.hint(format!("did you mean `{meant}`?"));
-        }
+        let known = KnownSwitches::KEYS.iter().copied();
+        let meant = crate::suggest::nearest(&switch.replace('_', "-"), known);
+        let fault = match meant {
+            Some(meant) if crate::suggest::same_but_for_writing(&switch, meant) => {
+                let message = format!("`{switch}` does nothing: the switch is called `{meant}`");
+                Fault::new(Code::SwitchMisspelt, message)
+                    .hint(format!("write `{meant}`"))
+                    .edits(vec![Edit::new(name.span(), meant)])
+            }
+            meant => {
+                let message = format!("`{switch}` is a switch that the platform does not know");
+                let fault = Fault::new(Code::UnknownSwitch, message);
+                match meant {
+                    Some(meant) => fault.hint(format!("did you mean `{meant}`?")),
+                    None => fault.hint("it can stay: it is kept, and does nothing"),
+                }
+            }
+        };
         file.report(name.span(), fault);
         let at = At {
             value: text.to_owned(),

@@ -84,7 +84,9 @@ fn not_in_effect(name: &str, value: &Value, file: &mut File) {
     let message = format!(
         "`{name}` is a secret, which the platform cannot open yet: a release that needs it fails"
     );
-    file.report(value.span(), Fault::new(Code::NotInEffect, message));
+    let fault =
+        Fault::new(Code::NotInEffect, message).hint("leave it out if it can be done without");
+    file.report(value.span(), fault);
 }
 
 /// A secret value, in a place where nothing else can stand.
@@ -140,5 +142,5 @@ macro_rules! unions {
 unions! {
     SecretValue = [Encrypted, SecretKey];
     HeaderValue = [String, Encrypted, SecretKey];
-    EnvValue = [String, i64, bool, Encrypted, SecretKey];
+    EnvValue = [String, f64, bool, Encrypted, SecretKey];
 }

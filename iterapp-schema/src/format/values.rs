@@ -9,7 +9,7 @@ use super::section::{At, Read, inline_schema};
 use crate::diagnostic::Code;
 use crate::file::{Fault, File, decimal};
 use crate::parse::Value;
-use crate::{AppName, ApplingName, Concurrency, Environment, validate};
+use crate::{AppName, ApplingName, Concurrency, Environment, suggest, validate};
 
 /// What can be written as a string.
 pub trait Text: Sized {
@@ -224,7 +224,7 @@ inline_schema!(Command, _generator => json_schema!({ "anyOf": [
     { "type": "array", "minItems": 1, "items": { "type": "string" } },
 ]}));
 
-/// A value of a build argument: a string, an integer or a boolean, as text.
+/// A value of a build argument: a string, a number or a boolean, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scalar(pub String);
 
@@ -234,22 +234,34 @@ impl Read for Scalar {
             DeValue::String(text) => Some(text.to_string()),
             DeValue::Boolean(truth) => Some(truth.to_string()),
             DeValue::Integer(integer) => decimal(integer).map(|number| number.to_string()),
+            DeValue::Float(float) => decimals(float).map(str::to_owned),
             _ => None,
         };
         if text.is_none() {
-            file.wrong_type(key, "a string, an integer or a boolean", value);
+            file.wrong_type(key, "a string, a number or a boolean", value);
         }
         text.map(Self)
     }
 
     fn fits(value: &DeValue) -> bool {
-        value.is_str() || value.is_integer() || value.is_bool()
+        value.is_str() || value.is_integer() || value.is_float() || value.is_bool()
     }
 }
 
-inline_schema!(Scalar, _generator => json_schema!({ "type": ["string", "integer", "boolean"] }));
+inline_schema!(Scalar, _generator => json_schema!({ "type": ["string", "number", "boolean"] }));
 
-/// A quantity of Kubernetes; whole numbers may stand without quotes.
+/// A float as text: `1e9` is a whole number, and quantities know no exponent.
+fn whole(float: &toml::de::DeFloat) -> String {
+    let written = float.as_str();
+    match written.parse::<f64>() {
+        Ok(number) if written.contains(['e', 'E']) && number.fract() == 0.0 => {
+            format!("{number:.0}")
+        }
+        _ => written.to_owned(),
+    }
+}
+
+/// A quantity of Kubernetes; numbers may stand without quotes.
 macro_rules! quantity {
     ($(#[doc = $doc:literal] $name:ident, $check:path, $pattern:literal;)+) => {$(
         #[doc = $doc]
@@ -264,8 +276,10 @@ macro_rules! quantity {
         impl Read for $name {
             fn read(key: &str, value: &Value, file: &mut File) -> Option<Self> {
                 let text = match value.get_ref() {
-                    DeValue::Integer(integer) => integer.to_string(),
-                    DeValue::Float(float) => float.as_str().to_owned(),
+                    DeValue::Integer(integer) => {
+                        decimal(integer).map_or_else(|| integer.to_string(), |n| n.to_string())
+                    }
+                    DeValue::Float(float) => whole(float),
                     _ => file.string(key, value)?.to_owned(),
                 };
                 let amount = file.checked(value, &text, $check)?;
@@ -368,7 +382,7 @@ texts! {
     IsolateAppling(()) = validate::isolate_appling,
         { "enum": ["namespace"] };
     /// Names of apps, separated by commas or blanks.
-    AppNames(Vec<AppName>) = validate::app_names,
+    AppNames(Vec<Result<AppName, String>>) = validate::app_names,
         { "type": "string" };
     /// An argument of a command.
     Argument(String) = validate::argument,
@@ -382,12 +396,22 @@ impl Text for Environment {
     fn check(text: &str) -> Result<Self, Fault> {
         text.parse().map_err(|error: crate::UnknownEnvironment| {
             let fault = Fault::new(Code::BadEnvironment, error.to_string()).hint(error.hint());
-            match error.meant() {
-                Some(meant) => fault.replace_text(&meant.to_string()),
+            // Where a word of another house would lead is a guess, and `prod` is what users see.
+            let meant = error.meant().map(|meant| meant.to_string());
+            match meant.filter(|meant| suggest::same_but_for_writing(text.trim(), meant)) {
+                Some(meant) => fault.replace_text(&meant),
                 None => fault,
             }
         })
     }
+}
+
+/// A float as it was written; nothing for infinity and what is no number.
+pub fn decimals<'f>(float: &'f toml::de::DeFloat) -> Option<&'f str> {
+    let written = float.as_str();
+    written
+        .contains(|c: char| c.is_ascii_digit())
+        .then_some(written)
 }
 
 impl Text for ApplingName {

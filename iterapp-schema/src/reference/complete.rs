@@ -2,7 +2,8 @@
 
 use super::{Key, Place, Section, section, sections};
 use crate::Environment;
-use crate::parse::{last_header, line_of};
+use crate::layout::{Kind, Layout, Statement, Within};
+use crate::parse::line_of;
 
 /// Which of the two kinds of files is being written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,19 +35,17 @@ enum Spot<'t> {
     Value { header: &'t str, key: &'t str },
     /// A header, of which this has been written.
     Header { begun: &'t str },
-    /// Within a comment, or between the brackets of a list or an inline table.
+    /// Within a comment or a text, between brackets, or where only something else can come.
     Elsewhere,
 }
 
 fn spot(text: &str, offset: usize) -> Spot<'_> {
-    let offset = text.floor_char_boundary(offset);
-    let start = line_of(text, offset).start;
-    let line = &text[start..offset];
-    let trimmed = line.trim_start();
-    if trimmed.contains('#') {
+    if Layout::within(text, offset) != Within::Nothing {
         return Spot::Elsewhere;
     }
-    if let Some(begun) = trimmed.strip_prefix('[') {
+    let start = line_of(text, offset).start;
+    let line = text[start..offset].trim_start();
+    if let Some(begun) = line.strip_prefix('[') {
         return match begun.contains(']') {
             true => Spot::Elsewhere,
             false => Spot::Header {
@@ -54,10 +53,11 @@ fn spot(text: &str, offset: usize) -> Spot<'_> {
             },
         };
     }
-    let header = last_header(&text[..start]).unwrap_or_default();
-    match trimmed.split_once('=') {
+    let header = header_of(text, start);
+    match line.split_once('=') {
+        // What follows a dot is a key of another section.
+        None if line.contains('.') => Spot::Elsewhere,
         None => Spot::Key { header },
-        Some((_, value)) if value.contains(['[', '{']) => Spot::Elsewhere,
         Some((key, _)) => Spot::Value {
             header,
             key: key.trim(),
@@ -65,10 +65,17 @@ fn spot(text: &str, offset: usize) -> Spot<'_> {
     }
 }
 
+/// The header of the section that a line is in.
+fn header_of(text: &str, line: usize) -> &str {
+    let above = Layout::of(text).header_above(text, line);
+    above.unwrap_or_default()
+}
+
 /// What can stand at a place: exactly the keys that are legal there and not yet set, or the values
 /// of the key, where they are few.
 #[must_use]
 pub fn complete(file: File, text: &str, offset: usize) -> Vec<Completion> {
+    let offset = text.floor_char_boundary(offset);
     match spot(text, offset) {
         Spot::Elsewhere => Vec::new(),
         Spot::Header { begun } => headers(file, text, begun),
@@ -77,14 +84,66 @@ pub fn complete(file: File, text: &str, offset: usize) -> Vec<Completion> {
             let Some(section) = section(header) else {
                 return Vec::new();
             };
+            let set = keys_set(text, offset, header);
             let legal = section.keys.iter().filter(|key| {
                 !key.is_older
                     && is_legal(file, text, header, key)
-                    && !is_set(text, offset, header, key)
+                    && !set
+                        .iter()
+                        .any(|(name, value)| excludes(name, value, &key.name))
             });
             legal.map(|key| key_completion(header, key)).collect()
         }
     }
+}
+
+/// The keys that a section has on other lines, with their values; of tables the name alone.
+fn keys_set<'t>(text: &'t str, offset: usize, header: &str) -> Vec<(&'t str, &'t str)> {
+    let mut current = "";
+    let mut set = Vec::new();
+    for Statement { lines, kind } in Layout::of(text).statements {
+        let here = lines.start <= offset && offset <= lines.end;
+        match kind {
+            Kind::Header(name) => {
+                current = text[name].trim();
+                let below = match header {
+                    "" => Some(current),
+                    header => current
+                        .strip_prefix(header)
+                        .and_then(|rest| rest.strip_prefix('.')),
+                };
+                set.extend(below.map(|below| (below.split('.').next().unwrap_or(below), "")));
+            }
+            Kind::Pair(key) if current == header && !here => {
+                let value = text[key.end..lines.end].trim_start_matches([' ', '\t', '=']);
+                let name = text[key].split('.').next().unwrap_or_default();
+                set.push((name.trim(), value.trim()));
+            }
+            _ => {}
+        }
+    }
+    set
+}
+
+/// Whether a key that is set keeps another from standing beside it.
+fn excludes(name: &str, value: &str, other: &str) -> bool {
+    const HTTP: [&str; 6] = [
+        "port",
+        "readiness_path",
+        "liveness_path",
+        "domains",
+        "from_to_www_redirect",
+        "ingress",
+    ];
+    const EITHER: [(&str, &str); 3] = [
+        ("replicas", "autoscale"),
+        ("path", "command"),
+        ("headers", "command"),
+    ];
+    name == other
+        || EITHER.contains(&(name, other))
+        || EITHER.contains(&(other, name))
+        || (name == "worker" && value.starts_with("true") && HTTP.contains(&other))
 }
 
 /// What a key of the file means: its documentation, in Markdown.
@@ -98,7 +157,7 @@ pub fn hover(text: &str, offset: usize) -> Option<String> {
         return Some(section(name)?.doc.clone()).filter(|doc| !doc.is_empty());
     }
     let name = line.split('=').next()?.trim();
-    let section = section(last_header(&text[..start]).unwrap_or_default())?;
+    let section = section(header_of(text, start))?;
     let key = section.keys.iter().find(|key| key.name == name)?;
     Some(told(key))
 }
@@ -119,17 +178,13 @@ fn told(key: &Key) -> String {
 
 /// Whether a root file lists applings elsewhere, and is none itself.
 fn lists_others(text: &str) -> bool {
-    let Some((_, rest)) = text.split_once("applings") else {
-        return false;
-    };
-    let list = rest
-        .split_once('[')
-        .and_then(|(_, rest)| rest.split_once(']'));
-    list.is_some_and(|(list, _)| {
-        !["\".\"", "'.'", "\"./\"", "'./'"]
-            .iter()
-            .any(|root| list.contains(root))
-    })
+    let listed = keys_set(text, usize::MAX, "").into_iter();
+    let list = listed
+        .filter(|(name, _)| *name == "applings")
+        .map(|found| found.1);
+    let root = ["\".\"", "'.'", "\"./\"", "'./'"];
+    list.into_iter()
+        .any(|list| !root.iter().any(|root| list.contains(root)))
 }
 
 fn is_legal(file: File, text: &str, header: &str, key: &Key) -> bool {
@@ -141,35 +196,6 @@ fn is_legal(file: File, text: &str, header: &str, key: &Key) -> bool {
         (File::Root, Place::Appling | Place::Overridable) => !lists_others(text),
         _ => true,
     }
-}
-
-/// Whether the section has the key already, on another line.
-fn is_set(text: &str, offset: usize, header: &str, key: &Key) -> bool {
-    let mut current = "";
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        let here = start <= offset && offset < start + line.len();
-        start += line.len();
-        let trimmed = line.trim();
-        if let Some((name, _)) = trimmed
-            .strip_prefix('[')
-            .and_then(|rest| rest.split_once(']'))
-        {
-            current = name.trim();
-            let own = current
-                .strip_prefix(header)
-                .unwrap_or(current)
-                .trim_start_matches('.');
-            if key.is_section && own.split('.').next() == Some(key.name.as_str()) {
-                return true;
-            }
-        }
-        let name = trimmed.split(['=', '.']).next().unwrap_or_default().trim();
-        if !here && current == header && trimmed.contains('=') && name == key.name {
-            return true;
-        }
-    }
-    false
 }
 
 fn key_completion(header: &str, key: &Key) -> Completion {
@@ -288,8 +314,36 @@ mod tests {
         assert_eq!(labels(File::Root, "default_environment = |").len(), 12);
         assert_eq!(labels(File::Root, "[env.|").len(), 13);
         assert_eq!(labels(File::Root, "port = |"), [""; 0]);
+        assert_eq!(labels(File::Root, "worker = |"), ["true", "false"]);
         let headers = labels(File::Root, "[|");
         assert!(headers.contains(&"requests".to_owned()) && !headers.contains(&"port".to_owned()));
+    }
+
+    #[test]
+    fn nothing_is_offered_where_no_key_can_stand() {
+        for text in [
+            "applings = [\n  |\n]\n",
+            "applings = [|",
+            "command = \"\"\"\n|\n\"\"\"\n",
+            "# |",
+            "env.|",
+            "requests = { |",
+        ] {
+            assert_eq!(labels(File::Root, text), [""; 0], "{text}");
+        }
+        let job = labels(File::Root, "[cronjobs.\"a.b\"]\n|");
+        assert!(job.contains(&"schedule".to_owned()), "{job:?}");
+        let top = labels(File::Root, "# applings = ['web']\n|");
+        assert!(top.contains(&"port".to_owned()), "{top:?}");
+    }
+
+    #[test]
+    fn keys_that_exclude_each_other_are_not_offered_together() {
+        let has = |text: &str, key: &str| labels(File::Root, text).contains(&key.to_owned());
+        assert!(!has("worker = true\n|", "port") && has("worker = false\n|", "port"));
+        assert!(!has("|\n[autoscale]\nmax = 3\n", "replicas"));
+        assert!(!has("[cronjobs.a]\npath = '/'\n|", "command"));
+        assert!(!has("[override.prod]\nreplicas = 3\n|", "autoscale"));
     }
 
     #[test]

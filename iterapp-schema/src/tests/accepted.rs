@@ -170,7 +170,7 @@ fn what_public_files_hold_stops_nothing() {
         [experimental]
         whisper-runner = "true"
         isolate-appling = "namespace"
-        isolate-allow-apps = "a100"
+        isolate-allow-apps = "100"
         [cronjobs.tidy]
         schedule = "0 3 * * *"
         path = "/api/tidy"
@@ -182,7 +182,12 @@ fn what_public_files_hold_stops_nothing() {
         .iter()
         .map(|problem| problem.code)
         .collect();
-    let told = [Code::OlderSpelling, Code::UnknownSwitch, Code::NotInEffect];
+    let told = [
+        Code::OlderSpelling,
+        Code::UnknownSwitch,
+        Code::NotInEffect,
+        Code::NoEffect,
+    ];
     assert!(codes.iter().all(|code| told.contains(code)), "{codes:?}");
     insta::assert_json_snapshot!(good(assembled));
 }

@@ -1,31 +1,9 @@
 //! Nothing that a repository can contain makes the crate panic.
 
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
 
-use crate::{AppName, assemble, render};
-
-/// Assembles and renders, which looks at every span.
-fn survive(root: &[u8], appling: &[u8]) {
-    let files = [("iterapp.toml", root), ("a/iterapp.toml", appling)];
-    let repository: BTreeMap<_, _> = files
-        .iter()
-        .map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec()))
-        .collect();
-    let assembled = assemble(&AppName::parse("shop").unwrap(), &repository);
-    let failed = assembled
-        .diagnostics
-        .iter()
-        .any(crate::Diagnostic::is_error);
-    assert_eq!(assembled.iterapp.is_none(), failed);
-    let lines = render::plain(&assembled.diagnostics, &assembled.sources);
-    assert_eq!(lines.lines().count(), assembled.diagnostics.len());
-    for colour in [false, true] {
-        let told = render::human(&assembled.diagnostics, &assembled.sources, colour);
-        assert_eq!(told.is_empty(), assembled.diagnostics.is_empty());
-    }
-}
+use super::survive::survive;
+use crate::AppName;
 
 /// Texts of what such files are made of, in any order.
 fn almost_toml() -> impl Strategy<Value = String> {

@@ -185,6 +185,10 @@ fn keys() -> Vec<Case> {
             one("[experimental]\nwhisper-runner = \"true\"\n"),
         ),
         (
+            Code::SwitchMisspelt,
+            one("[experimental]\nisolate_appling = \"namespace\"\n"),
+        ),
+        (
             Code::NotInEffect,
             one("[postgres]\nextensions = [\"uuid-ossp\"]\n"),
         ),
@@ -486,7 +490,7 @@ fn variables() -> Vec<Case> {
             Code::ReservedVariable,
             one("[env.prod]\nHOPS_ENV = \"x\"\n"),
         ),
-        (Code::BadVariableValue, value("1.5")),
+        (Code::BadVariableValue, value("inf")),
         (Code::BadVariableValue, value("2024-01-01")),
         (Code::BadVariableValue, value("[1, 2]")),
         (Code::BadVariableValue, value("{ b = 1 }")),
@@ -546,6 +550,18 @@ fn only(code: Code, assembled: &Assembled) -> String {
         .count();
     assert_eq!(others, 0, "not {code} alone:\n{told}");
     told
+}
+
+/// What is wrong is half of a message; what to do is the other.
+#[test]
+fn every_problem_comes_with_advice() {
+    let mut without = Vec::new();
+    for (code, assembled) in cases() {
+        let problems = assembled.diagnostics.iter();
+        let bare = problems.filter(|problem| problem.hint.is_none());
+        without.extend(bare.map(|problem| format!("{code}: {}", problem.message)));
+    }
+    assert!(without.is_empty(), "{without:#?}");
 }
 
 /// A fix takes its problem away and brings no other: neither a new one, nor an old one elsewhere.

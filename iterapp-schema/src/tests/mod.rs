@@ -3,8 +3,10 @@
 mod accepted;
 mod arbitrary;
 mod codes;
+mod fixtures;
 mod generated;
 mod rendered;
+mod survive;
 
 use std::collections::BTreeMap;
 

@@ -16,7 +16,7 @@ pub fn cpu(text: &str) -> Result<u128, Fault> {
         })?,
         "m" => number
             .parse()
-            .map_err(|_| fault("`m` needs a whole number before it"))?,
+            .map_err(|_| fault("`m` needs a whole number before it").hint("write \"250m\""))?,
         _ => {
             return Err(
                 fault("CPU is counted in cores, or in `m`, thousandths of one")
@@ -24,7 +24,15 @@ pub fn cpu(text: &str) -> Result<u128, Fault> {
             );
         }
     };
-    in_range(thousandths, 1_000_000, &fault)
+    if thousandths > 128_000 {
+        let meant = text.chars().all(|c| c.is_ascii_digit());
+        let fault = fault("no machine gives one container that many cores");
+        return Err(match meant {
+            true => fault.hint(format!("did you mean \"{text}m\", thousandths of a core?")),
+            false => fault.hint("write \"250m\" for a quarter of a core"),
+        });
+    }
+    in_range(thousandths, 128_000, &fault)
 }
 
 /// Bytes.
@@ -46,7 +54,15 @@ pub fn memory(text: &str) -> Result<u128, Fault> {
         "Ti" => 1 << 40,
         _ => return Err(unknown_unit(text, number, unit)),
     };
-    in_range(thousandths * factor / 1000, 1 << 50, &fault)
+    let bytes = thousandths * factor / 1000;
+    if (1..1 << 20).contains(&bytes) {
+        let fault = fault("no container runs in less than a megabyte");
+        return Err(match unit {
+            "" => fault.hint(format!("did you mean \"{number}Mi\"?")),
+            _ => fault.hint("write \"98Mi\""),
+        });
+    }
+    in_range(bytes, 1 << 50, &fault)
 }
 
 /// What people write elsewhere. `m` is the worst: Kubernetes takes it for thousandths of a byte.
@@ -69,8 +85,11 @@ fn unknown_unit(text: &str, number: &str, unit: &str) -> Fault {
 
 fn in_range(amount: u128, most: u128, fault: &dyn Fn(&str) -> Fault) -> Result<u128, Fault> {
     match amount {
-        0 => Err(fault("it must be more than nothing")),
-        _ if amount > most => Err(fault("no machine has that much")),
+        0 => {
+            Err(fault("it must be more than nothing")
+                .hint("leave it out: then nothing is asked for"))
+        }
+        _ if amount > most => Err(fault("no machine has that much").hint("is the unit right?")),
         _ => Ok(amount),
     }
 }
@@ -110,7 +129,7 @@ mod tests {
             ("98Mi", 98 << 20),
             ("1.5Gi", 3 << 29),
             ("128M", 128_000_000),
-            ("1000", 1000),
+            ("1048576", 1 << 20),
         ] {
             assert_eq!(memory(text).ok(), Some(amount), "{text}");
         }
@@ -119,12 +138,12 @@ mod tests {
     #[test]
     fn nothing_else_is_an_amount() {
         for text in [
-            "", "m", "0", "0m", "1.5m", "1.2345", "-1", "1 ", "2 cores", "1e3", ".",
+            "", "m", "0", "0m", "1.5m", "1.2345", "-1", "1 ", "2 cores", "1e3", ".", "250",
         ] {
             assert!(cpu(text).is_err(), "{text:?}");
         }
         for text in [
-            "", "Mi", "128m", "128MB", "0", "-1Mi", "1 Gi", "9999Ti", ".5Gi",
+            "", "Mi", "128m", "128MB", "0", "-1Mi", "1 Gi", "9999Ti", ".5Gi", "512", "98Ki",
         ] {
             assert!(memory(text).is_err(), "{text:?}");
         }

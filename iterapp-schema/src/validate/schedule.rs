@@ -92,7 +92,8 @@ pub fn schedule(text: &str) -> Result<String, Fault> {
         })?;
     }
     if never(&fields) {
-        return Err(fault("no month has that day".to_owned()));
+        return Err(fault("no month has that day".to_owned())
+            .hint("the third field is the day, the fourth the month"));
     }
     Ok(fields.join(" "))
 }

@@ -132,6 +132,8 @@ fn read(assembled: Assembled) -> Result<Iterapp, Failure> {
 /// The same with a placeholder for every value that only the platform can read.
 fn without_secrets(mut iterapp: Iterapp) -> Iterapp {
     for appling in &mut iterapp.applings {
+        // They are in no object.
+        appling.build.secrets.clear();
         let env = &mut appling.env;
         let tables = std::iter::once(&mut env.common).chain(env.environments.values_mut());
         tables.flat_map(|table| table.values_mut()).for_each(hide);

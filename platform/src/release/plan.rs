@@ -75,6 +75,16 @@ pub enum PlanError {
         /// Whose it is.
         appling: ApplingName,
     },
+    /// Likewise in a build.
+    #[error(
+        "the build secret {name} of appling {appling} is a secret, which the platform cannot open yet, and the image must not be built without it; leave it out if it can do without"
+    )]
+    BuildSecret {
+        /// Its id.
+        name: String,
+        /// Whose it is.
+        appling: ApplingName,
+    },
     /// A prefix that ingress controllers do not agree on.
     #[error(
         "the prefix {prefix} in `ingress.paths` of appling {appling} holds {character:?}, which not every ingress matches as it is; letters, digits, `-`, `.`, `_` and `~` are safe"
@@ -150,6 +160,12 @@ fn spec(
     };
     check_prefixes(appling, &run)?;
     check_headers(appling, &run)?;
+    if let Some(name) = appling.build.secrets.keys().next() {
+        return Err(PlanError::BuildSecret {
+            name: name.clone(),
+            appling: appling.name.clone(),
+        });
+    }
     let spec = ApplingSpec {
         emoji: appling.emoji.clone(),
         name: appling.name.clone(),

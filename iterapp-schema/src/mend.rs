@@ -1,0 +1,93 @@
+//! Mends that are certain: each was made for trial, and took its finding away without bringing another.
+
+use std::collections::BTreeMap;
+
+use crate::assemble::Assembled;
+use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::source::Repository;
+
+/// So many mends are tried, those of the first findings that have one; the others wait until these are
+/// made. A file made of mistakes must not cost more time than another.
+const MOST_TRIALS: usize = 20;
+
+/// Leaves those mends that prove right; `read` reads a repository.
+pub fn keep_certain(
+    assembled: &mut Assembled,
+    repository: &dyn Repository,
+    read: impl Fn(&dyn Repository) -> Assembled,
+) {
+    let before = counts(&assembled.diagnostics);
+    let mut trials = 0;
+    for problem in &mut assembled.diagnostics {
+        let Some(fix) = &problem.fix else { continue };
+        trials += 1;
+        let text = assembled.sources.get(&problem.file);
+        let mended = text.and_then(|text| fix.apply(text));
+        let proves_right = |text: String| {
+            let file = problem.file.clone();
+            let after = read(&Trial {
+                file,
+                text,
+                repository,
+            });
+            mends(problem, &before, &counts(&after.diagnostics))
+        };
+        if trials > MOST_TRIALS || !mended.is_some_and(proves_right) {
+            problem.fix = None;
+        }
+    }
+}
+
+/// What tells findings apart when lines have moved.
+type Key = (Code, String, String);
+
+fn key(problem: &Diagnostic) -> Key {
+    (problem.code, problem.file.clone(), problem.message.clone())
+}
+
+fn counts(problems: &[Diagnostic]) -> BTreeMap<Key, usize> {
+    let mut counts = BTreeMap::new();
+    for problem in problems {
+        *counts.entry(key(problem)).or_default() += 1;
+    }
+    counts
+}
+
+/// Whether there is one less of this finding, and of no other one more. Notes, and that something is not
+/// in effect yet, are no mistakes.
+fn mends(
+    problem: &Diagnostic,
+    before: &BTreeMap<Key, usize>,
+    after: &BTreeMap<Key, usize>,
+) -> bool {
+    let count = |counts: &BTreeMap<Key, usize>, key: &Key| counts.get(key).copied().unwrap_or(0);
+    let own = key(problem);
+    let is_mistake = |code: Code| code.severity() != Severity::Note && code != Code::NotInEffect;
+    let mut others = after.keys().filter(|key| is_mistake(key.0));
+    count(after, &own) < count(before, &own)
+        && others.all(|key| count(after, key) <= count(before, key))
+}
+
+/// A repository with another text in one file.
+struct Trial<'r> {
+    file: String,
+    text: String,
+    repository: &'r dyn Repository,
+}
+
+impl Repository for Trial<'_> {
+    fn read(&self, path: &str) -> Option<Vec<u8>> {
+        match path == self.file {
+            true => Some(self.text.as_bytes().to_vec()),
+            false => self.repository.read(path),
+        }
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        self.repository.is_file(path)
+    }
+
+    fn is_dir(&self, path: &str) -> bool {
+        self.repository.is_dir(path)
+    }
+}
