@@ -129,9 +129,9 @@ fn read_build(keys: Option<At<BuildKeys>>, file: &mut File) -> (Build, Option<At
             "`build_in_kubernetes` is an older switch without effect: every build runs in the cluster",
         )
         .hint("remove it");
-        let alone = file.text[line]
-            .trim_start()
-            .starts_with("build_in_kubernetes");
+        let rest = file.text[line].trim().strip_prefix("build_in_kubernetes");
+        let value = rest.map(|rest| rest.trim_matches([' ', '\t', '=']));
+        let alone = value.is_some_and(|value| matches!(value, "true" | "false"));
         let fault = match alone {
             true => fault.edits(vec![Edit::new(statement, "")]),
             false => fault,

@@ -17,7 +17,8 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// The file's path from the repository's root.
     pub file: String,
-    /// The bytes of the file it is about; nothing when it is about the file as a whole.
+    /// The bytes of the file it is about, not counting a byte order mark; nothing when it is about the
+    /// file as a whole.
     pub span: Option<Range<usize>>,
     /// What is wrong and why, in a sentence without a full stop.
     pub message: String,
@@ -39,7 +40,7 @@ pub struct Fix {
 /// One change of a text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Edit {
-    /// The bytes that go; none for an insertion.
+    /// The bytes that go, of the text without a byte order mark; none for an insertion.
     pub span: Range<usize>,
     /// What comes instead.
     pub text: String,

@@ -1,6 +1,7 @@
 //! One file while it is read: its problems, and its values by type.
 
 use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::ops::{Range, RangeInclusive};
 
 use toml::de::{DeInteger, DeValue};
@@ -53,6 +54,11 @@ impl Fault {
         self
     }
 
+    /// The same, without a mend.
+    pub fn without_mend(self) -> Self {
+        Self { mend: None, ..self }
+    }
+
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -86,6 +92,8 @@ pub struct File<'t> {
     pub path: &'t str,
     pub text: &'t str,
     problems: Vec<Diagnostic>,
+    /// What was said already: the place, the code and the words.
+    said: HashSet<(Option<usize>, Code, String)>,
     /// Lines that are not TOML, and were not read.
     broken: Vec<RangeInclusive<usize>>,
     layout: OnceCell<Layout>,
@@ -107,6 +115,7 @@ impl<'t> File<'t> {
             path,
             text,
             problems: syntax,
+            said: HashSet::new(),
             broken,
             layout: OnceCell::new(),
         }
@@ -167,12 +176,18 @@ impl<'t> File<'t> {
         self.add(problem);
     }
 
+    /// What was found so far.
+    pub fn problems(&self) -> &[Diagnostic] {
+        &self.problems
+    }
+
     /// Notes a problem, once.
     pub fn add(&mut self, problem: Diagnostic) {
         let start = problem.span.as_ref().map(|span| span.start);
         let is_broken = |start| self.broken.iter().any(|line| line.contains(start));
         // What is said of a value in two environments is said once.
-        if !start.as_ref().is_some_and(is_broken) && !self.problems.contains(&problem) {
+        let said = (start, problem.code, problem.message.clone());
+        if !start.as_ref().is_some_and(is_broken) && self.said.insert(said) {
             self.problems.push(problem);
         }
     }
@@ -307,7 +322,9 @@ fn of_type(expected: &str, found: &DeValue, written: &str) -> Option<(&'static s
             let truth: bool = text.trim().to_lowercase().parse().ok()?;
             Some(("remove the quotes", truth.to_string()))
         }
-        DeValue::String(_) if expected.starts_with("a list") => {
+        DeValue::String(text)
+            if expected.starts_with("a list") && !text.contains([',', ' ', '\n']) =>
+        {
             Some(("put it in brackets", format!("[{written}]")))
         }
         DeValue::Array(array) if expected == "a string" => {

@@ -32,10 +32,10 @@ pub enum Within {
     Brackets,
 }
 
-/// A bracket that opens a value of several lines and has no partner before the next statement.
+/// A bracket, or the quotes of a text of several lines, without a partner before the next statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unclosed {
-    /// The bracket's place.
+    /// The place of the bracket, or of the first quote.
     pub bracket: usize,
     /// The lines of its statement.
     pub lines: Range<usize>,
@@ -80,6 +80,24 @@ impl Layout {
             _ => None,
         });
         names.into_iter().next()
+    }
+
+    /// Whether a statement begins with the key at this place.
+    pub fn begins_statement(&self, place: usize) -> bool {
+        let begins = |statement: &Statement| matches!(&statement.kind, Kind::Pair(key) if key.start == place);
+        self.statements.iter().any(begins)
+    }
+
+    /// The keys of all statements, as they are written.
+    pub fn keys<'t>(&self, text: &'t str) -> impl Iterator<Item = &'t str> {
+        let pairs = self
+            .statements
+            .iter()
+            .filter_map(|statement| match &statement.kind {
+                Kind::Pair(key) => Some(key.clone()),
+                _ => None,
+            });
+        pairs.map(|key| &text[key])
     }
 
     /// Reads the statement that begins in the line at `start`, and says where the next line begins.
@@ -151,6 +169,8 @@ impl Layout {
                     Some(length) => at += length,
                     None => {
                         self.end = Some(Within::Text);
+                        let lines = statement..text.len();
+                        self.unclosed.push(Unclosed { bracket: at, lines });
                         return text.len();
                     }
                 },

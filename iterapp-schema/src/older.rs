@@ -13,8 +13,11 @@ pub fn spelling<T>(
     file: &mut File,
 ) -> Option<At<T>> {
     let Some(old) = old else { return present };
-    let rename = Edit::new(old.key.clone(), name);
-    told(old_name, &old, name, present.as_ref(), vec![rename], file);
+    let edits = match file.is_unread(name) {
+        true => Vec::new(),
+        false => vec![Edit::new(old.key.clone(), name)],
+    };
+    told(old_name, &old, name, present.as_ref(), edits, file);
     present.or(Some(old))
 }
 

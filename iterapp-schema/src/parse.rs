@@ -167,6 +167,8 @@ fn not_closed(file: &str, text: &str, unclosed: &Unclosed) -> Diagnostic {
     let bracket = unclosed.bracket..unclosed.bracket + 1;
     let (what, closing) = match &text[bracket.clone()] {
         "[" => ("list", "]"),
+        "\"" => ("text", "\"\"\""),
+        "'" => ("text", "\'\'\'"),
         _ => ("table", "}"),
     };
     let message = format!("this is not TOML: the {what} that begins here has no end");
@@ -236,6 +238,11 @@ fn syntax_hint(line: &str) -> Option<String> {
     if value.is_empty() {
         return Some(format!("give `{key}` a value, or remove the line"));
     }
+    let name = key.rsplit('.').next().unwrap_or(key);
+    let is_number = ["port", "replicas", "grace_period", "min", "max"].contains(&name);
+    if is_number && !value.contains(['"', '\'', '[', '{', ';', ',', '/']) {
+        return Some(format!("`{name}` is a number, written in digits"));
+    }
     if let Some(value) = value.strip_suffix([';', ',']) {
         return Some(format!(
             "nothing ends a line in TOML: `{key} = {}`",
@@ -254,10 +261,6 @@ fn syntax_hint(line: &str) -> Option<String> {
             ));
         }
         _ => {}
-    }
-    let is_number = ["port", "replicas", "grace_period", "min", "max"].contains(&key);
-    if is_number && value.chars().all(char::is_alphanumeric) {
-        return Some(format!("`{key}` is a number, written in digits"));
     }
     let begins_like_text = value.starts_with(|c: char| c.is_alphabetic() || "/.<$".contains(c));
     let plain = begins_like_text && !value.contains(['"', '\'', '#']);

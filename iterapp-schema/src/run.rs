@@ -24,10 +24,13 @@ pub fn older_spellings(mut keys: RunKeys, file: &mut File) -> RunKeys {
     keys.readiness_path = older::spelling("health", old, "readiness_path", present, file);
     if let Some(old) = keys.domain.take() {
         let text = file.text.get(old.span.clone()).unwrap_or_default();
-        let edits = vec![
-            Edit::new(old.key.clone(), "domains"),
-            Edit::new(old.span.clone(), format!("[{text}]")),
-        ];
+        let edits = match file.is_unread("domains") {
+            true => Vec::new(),
+            false => vec![
+                Edit::new(old.key.clone(), "domains"),
+                Edit::new(old.span.clone(), format!("[{text}]")),
+            ],
+        };
         older::told(
             "domain",
             &old,
@@ -214,7 +217,9 @@ fn ingress(keys: &RunKeys, lead: Domains, file: &mut File) -> Ingress {
             Some(apex) => names.contains(apex),
             None => names.contains(format!("www.{name}").as_str()),
         };
+        let has_domains = file.layout().keys(file.text).any(|key| key == "domains");
         let why = match names.is_empty() {
+            true if has_domains => None,
             true => Some("`from_to_www_redirect` is about `domains`, and there are none"),
             false => names.iter().all(|name| has_other_form(name)).then_some(
                 "both forms of every domain are listed, so `from_to_www_redirect` redirects nothing",
@@ -440,6 +445,10 @@ fn isolation(keys: &ExperimentalKeys, file: &mut File) -> Option<Isolation> {
     let apps = known.isolate_allow_apps.as_ref();
     if known.isolate_appling.is_none() {
         if let Some(apps) = apps {
+            let mentioned = |key: &str| key.contains("isolate-appling");
+            if file.layout().keys(file.text).any(mentioned) {
+                return None;
+            }
             let message = "`isolate-allow-apps` is about an isolated appling, and this one is not";
             let fault =
                 Fault::new(Code::NoEffect, message).hint("add `isolate-appling = \"namespace\"`");

@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use crate::Environment;
 use crate::diagnostic::{Code, Edit};
 use crate::file::{Fault, File};
-use crate::format::{ApplingKeys, RootKeys, RunKeys, Section, SharedKeys};
+use crate::format::{ApplingKeys, CronJobKeys, RootKeys, RunKeys, Section, SharedKeys};
 use crate::layout::Layout;
 use crate::parse::{Key, Table, Value, line_of};
 use crate::suggest;
@@ -53,10 +53,14 @@ pub fn in_section(section: &str, keys: Names, name: &Key, value: &Value, file: &
     let message = format!("`[{section}]` has no key `{text}`");
     let fault = Fault::new(Code::UnknownKey, message);
     let meant = suggest::key_of_section(section, text, keys);
-    file.report(
-        span.clone(),
-        with_suggestion(fault, text, span, meant, keys),
-    );
+    let fault = with_suggestion(fault, text, span.clone(), meant, keys);
+    report_unless_there(span, meant, fault, file);
+}
+
+/// Nothing is renamed to a key of which it is not known what it says.
+fn report_unless_there(span: Range<usize>, meant: Option<&str>, fault: Fault, file: &mut File) {
+    let unread = meant.is_some_and(|meant| file.is_unread(meant));
+    file.report(span, if unread { fault.without_mend() } else { fault });
 }
 
 fn not_overridden(name: &str, environment: &str) -> Option<Fault> {
@@ -83,7 +87,9 @@ pub fn at_top(name: &Key, value: &Value, keys: Names, file: &mut File) {
         None => format!("key `{text}`"),
     };
     let fault = Fault::new(Code::UnknownKey, format!("there is no {what}"));
-    file.report(span.clone(), with_hint(fault, text, span, table, keys));
+    let meant = suggest::key(text, &keys_of_top());
+    let fault = with_hint(fault, text, span.clone(), table, keys);
+    report_unless_there(span, meant, fault, file);
 }
 
 fn with_hint(
@@ -171,28 +177,37 @@ pub fn report_slipped(
     value: &Value,
     file: &mut File,
 ) {
-    let line = line_of(file.text, span.start);
-    let begins_its_line = file.text[line.start..span.start].trim().is_empty();
-    // Its section's name alone does not say whether that is one of `[override.<environment>]`.
+    // The section's own name alone does not say whether it is one of `[override.<environment>]`.
     let above = file.layout().header_above(file.text, span.start);
-    let section = above.filter(|_| begins_its_line).unwrap_or(section);
+    let is_own = |header: &&str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        let rest = header.strip_suffix(section);
+        header.chars().all(plain)
+            && (section == "env" || rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+    };
+    let own = above
+        .filter(is_own)
+        .filter(|_| file.layout().begins_statement(span.start));
+    let header = own.unwrap_or(section);
     let message = format!(
-        "`{name}` stands below the header `[{section}]`, and so means `{section}.{name}`, which does not exist"
+        "`{name}` stands below the header `[{header}]`, and so means `{header}.{name}`, which does not exist"
     );
     let fault = Fault::new(Code::KeyInSection, message);
-    if let Some((environment, _)) = overridden(section).filter(|_| RunKeys::KEYS.contains(&name)) {
-        return file.report(
-            span,
-            fault.hint(format!(
-                "put it below `[override.{environment}]`, before the headers of its sections"
-            )),
-        );
+    if let Some(hint) = belongs(name, above.unwrap_or(section), section) {
+        return file.report(span, fault.hint(hint));
     }
-    let moved = moved(file.text, file.layout(), span.start, value.span().end);
-    let fault = match moved.filter(|_| overridden(section).is_none()) {
+    let elsewhere = file
+        .layout()
+        .keys(file.text)
+        .filter(|key| *key == name)
+        .count();
+    let moved = own
+        .filter(|_| elsewhere == 1)
+        .and_then(|_| moved(file.text, file.layout(), span.start, value.span().end));
+    let fault = match moved {
         Some(Move { statement, edits }) => fault
             .hint(format!(
-                "sections go last; the file would have\n{statement}\n[{section}]"
+                "sections go last; the file would have\n{statement}\n[{header}]"
             ))
             .edits(edits),
         None => fault.hint(format!(
@@ -202,9 +217,29 @@ pub fn report_slipped(
     file.report(span, fault);
 }
 
-/// The environment and the section of a header `[override.<environment>.<section>]`.
-fn overridden(header: &str) -> Option<(&str, &str)> {
-    header.strip_prefix("override.")?.split_once('.')
+/// Where a key belongs that does not belong to the file's top: into another section of its environment,
+/// or into the cron job whose name is missing.
+fn belongs(name: &str, header: &str, section: &str) -> Option<String> {
+    let parts: Vec<&str> = header
+        .split('.')
+        .map(|part| part.trim_matches([' ', '\t', '"', '\'', '[']))
+        .collect();
+    match parts[..] {
+        ["override", environment, ..] if RunKeys::KEYS.contains(&name) => Some(format!(
+            "put it below `[override.{environment}]`, before the headers of its sections"
+        )),
+        ["env", environment]
+            if section == "env" && environment != "common" && RunKeys::KEYS.contains(&name) =>
+        {
+            Some(format!(
+                "put it below `[override.{environment}]` for that environment alone, or above the first `[section]` of the file"
+            ))
+        }
+        ["cronjobs"] if CronJobKeys::KEYS.contains(&name) => {
+            Some("each cron job has a name: its keys stand below `[cronjobs.NAME]`".to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// How a statement moves above the first header.
@@ -215,8 +250,9 @@ struct Move<'t> {
 
 /// None when it does not stand on lines of its own.
 fn moved<'t>(text: &'t str, layout: &Layout, key: usize, value_end: usize) -> Option<Move<'t>> {
+    // A table in parts is said to end where its first part does.
+    let last = line_of(text, text.get(key..value_end).map(|_| value_end)?);
     let first = line_of(text, key);
-    let last = line_of(text, value_end);
     let alone = text[first.start..key].trim().is_empty();
     let rest = text.get(value_end..last.end)?.trim();
     if !alone || !(rest.is_empty() || rest.starts_with('#')) {
@@ -228,7 +264,7 @@ fn moved<'t>(text: &'t str, layout: &Layout, key: usize, value_end: usize) -> Op
     }
     let statement = text[first.start..last.end].trim();
     let end = (last.end + 1).min(text.len());
-    let newline = match text[last.start..last.end].ends_with('\r') {
+    let newline = match text.contains("\r\n") {
         true => "\r\n",
         false => "\n",
     };

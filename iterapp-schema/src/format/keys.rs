@@ -284,7 +284,11 @@ impl Read for PathKeys {
                 rewrite: None,
             });
         }
+        let told = file.problems().len();
         let long = RewrittenPath::read("ingress.paths", value, file)?;
+        if file.problems().len() > told {
+            return None;
+        }
         let Some(prefix) = long.prefix else {
             super::section::missing("ingress.paths", "prefix", "\"/api\"", value.span(), file);
             return None;

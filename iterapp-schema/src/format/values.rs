@@ -204,7 +204,11 @@ impl Read for Command {
             file.wrong_type(key, "a string or a list of strings", value);
             return None;
         }
+        let told = file.problems().len();
         let words = List::<Argument>::read(key, value, file)?.0;
+        if file.problems().len() > told {
+            return None;
+        }
         if words.is_empty() {
             let fault = Fault::new(Code::BadCommand, format!("`{key}` is empty"))
                 .hint("give the program's arguments, or remove the key");

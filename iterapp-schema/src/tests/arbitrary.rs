@@ -1,5 +1,7 @@
 //! Nothing that a repository can contain makes the crate panic.
 
+use std::path::Path;
+
 use proptest::prelude::*;
 
 use super::survive::survive;
@@ -168,4 +170,21 @@ fn deep_and_repetitive_files() {
     ] {
         survive(text.as_bytes(), b"");
     }
+}
+
+/// What `cargo fuzz` found to lead somewhere new, kept as its smallest set.
+#[test]
+fn the_corpus_of_the_fuzzer() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/assemble");
+    let mut files = 0;
+    for file in std::fs::read_dir(corpus).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        let (root, appling) = match bytes.iter().position(|&byte| byte == 0) {
+            Some(end) => (&bytes[..end], &bytes[end + 1..]),
+            None => (&bytes[..], &b""[..]),
+        };
+        survive(root, appling);
+        files += 1;
+    }
+    assert!(files > 100, "only {files} files");
 }
