@@ -14,8 +14,12 @@ const MAX_LABEL: usize = 63;
 
 /// Compares the applings of an app.
 pub fn check(app: &AppName, applings: &[Found]) -> Vec<Diagnostic> {
-    let mut problems = names_twice(applings);
-    problems.extend(service_names_that_clash(app, applings));
+    let mut problems = Vec::new();
+    // An only one shares its name with nobody.
+    if applings.len() > 1 {
+        problems.extend(names_twice(applings));
+        problems.extend(service_names_that_clash(app, applings));
+    }
     problems.extend(service_names_too_long(app, applings));
     problems.extend(domains_twice(applings));
     problems

@@ -163,7 +163,7 @@ impl<'r> Reading<'r> {
             }
         };
         self.problems.extend(problems);
-        self.sources.insert(path, text.as_str());
+        self.sources.insert(path, text);
         Some(contents)
     }
 

@@ -16,6 +16,13 @@ pub fn keep_certain(
     repository: &dyn Repository,
     read: impl Fn(&dyn Repository) -> Assembled,
 ) {
+    if assembled
+        .diagnostics
+        .iter()
+        .all(|problem| problem.fix.is_none())
+    {
+        return;
+    }
     let before = counts(&assembled.diagnostics);
     let mut trials = 0;
     for problem in &mut assembled.diagnostics {
