@@ -54,11 +54,6 @@ impl Fault {
         self
     }
 
-    /// The same, without a mend.
-    pub fn without_mend(self) -> Self {
-        Self { mend: None, ..self }
-    }
-
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

@@ -3,12 +3,20 @@
 
 use std::ops::Range;
 
+use crate::parse::line_of;
+
 /// A header, or a key with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
     /// Its lines, without the last one's end.
     pub lines: Range<usize>,
     pub kind: Kind,
+}
+
+impl Statement {
+    pub fn is_header(&self) -> bool {
+        matches!(self.kind, Kind::Header(_))
+    }
 }
 
 /// What a statement is.
@@ -67,19 +75,19 @@ impl Layout {
 
     /// The first header.
     pub fn first_header(&self) -> Option<&Statement> {
-        let is_header = |statement: &&Statement| matches!(statement.kind, Kind::Header(_));
-        self.statements.iter().find(is_header)
+        self.statements
+            .iter()
+            .find(|statement| statement.is_header())
     }
 
-    /// The name in the last header before a place, and the statement's own lines.
+    /// The name in the last header that ends before a place.
     pub fn header_above<'t>(&self, text: &'t str, offset: usize) -> Option<&'t str> {
         let before = |statement: &&Statement| statement.lines.start < offset;
-        let above = self.statements.iter().rev().filter(before);
-        let names = above.filter_map(|statement| match &statement.kind {
+        let mut above = self.statements.iter().rev().filter(before);
+        above.find_map(|statement| match &statement.kind {
             Kind::Header(name) if name.end < offset => Some(text[name.clone()].trim()),
             _ => None,
-        });
-        names.into_iter().next()
+        })
     }
 
     /// Whether a statement begins with the key at this place.
@@ -103,7 +111,7 @@ impl Layout {
     /// Reads the statement that begins in the line at `start`, and says where the next line begins.
     fn statement(&mut self, text: &str, start: usize) -> usize {
         self.end = None;
-        let line = line(text, start);
+        let line = line_of(text, start);
         let content = text[line.clone()].trim_start();
         if content.is_empty() {
             return line.end + 1;
@@ -163,7 +171,7 @@ impl Layout {
                 }
                 b'#' => {
                     self.end = Some(Within::Comment);
-                    at = line(text, at).end;
+                    at = line_of(text, at).end;
                 }
                 b'"' | b'\'' => match string_end(rest) {
                     Some(length) => at += length,
@@ -196,11 +204,6 @@ impl Layout {
     }
 }
 
-/// The line that begins at or before a place, without its end.
-fn line(text: &str, at: usize) -> Range<usize> {
-    crate::parse::line_of(text, at)
-}
-
 /// Where a key ends: before the `=` that stands in no quotes.
 fn equals(line: &str) -> Option<usize> {
     let mut quote = None;
@@ -227,7 +230,7 @@ fn header(text: &str, line: Range<usize>) -> Option<Range<usize>> {
 
 /// Whether a line can be nothing but a statement of its own, though a bracket is open.
 fn begins_statement(text: &str, start: usize, open: u8) -> bool {
-    let content = text[line(text, start)].trim();
+    let content = text[line_of(text, start)].trim();
     let is_name = |name: &str| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
         !name.is_empty() && name.chars().all(plain)

@@ -42,4 +42,4 @@ pub use iterapp::{
 };
 pub use json_schema::{json_schema, json_schema_text};
 pub use names::{AppName, ApplingName, MAX_APP_NAME, MAX_APPLING_NAME, NameError};
-pub use source::{Repository, Sources, line_column};
+pub use source::{Overlay, Repository, Sources, line_column};

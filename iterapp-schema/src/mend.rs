@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::assemble::Assembled;
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::source::Repository;
+use crate::source::{Overlay, Repository};
 
 /// So many mends are tried, those of the first findings that have one; the others wait until these are
 /// made. A file made of mistakes must not cost more time than another.
@@ -31,12 +31,8 @@ pub fn keep_certain(
         let text = assembled.sources.get(&problem.file);
         let mended = text.and_then(|text| fix.apply(text));
         let proves_right = |text: String| {
-            let file = problem.file.clone();
-            let after = read(&Trial {
-                file,
-                text,
-                repository,
-            });
+            let texts = BTreeMap::from([(problem.file.clone(), text)]);
+            let after = read(&Overlay { texts, repository });
             mends(problem, &before, &counts(&after.diagnostics))
         };
         if trials > MOST_TRIALS || !mended.is_some_and(proves_right) {
@@ -75,28 +71,4 @@ fn mends(
     let mut others = after.keys().filter(|key| is_mistake(key.0));
     count(after, &own) < count(before, &own)
         && (is_cut || others.all(|key| count(after, key) <= count(before, key)))
-}
-
-/// A repository with another text in one file.
-struct Trial<'r> {
-    file: String,
-    text: String,
-    repository: &'r dyn Repository,
-}
-
-impl Repository for Trial<'_> {
-    fn read(&self, path: &str) -> Option<Vec<u8>> {
-        match path == self.file {
-            true => Some(self.text.as_bytes().to_vec()),
-            false => self.repository.read(path),
-        }
-    }
-
-    fn is_file(&self, path: &str) -> bool {
-        self.repository.is_file(path)
-    }
-
-    fn is_dir(&self, path: &str) -> bool {
-        self.repository.is_dir(path)
-    }
 }

@@ -13,11 +13,8 @@ pub fn spelling<T>(
     file: &mut File,
 ) -> Option<At<T>> {
     let Some(old) = old else { return present };
-    let edits = match file.is_unread(name) {
-        true => Vec::new(),
-        false => vec![Edit::new(old.key.clone(), name)],
-    };
-    told(old_name, &old, name, present.as_ref(), edits, file);
+    let rename = Edit::new(old.key.clone(), name);
+    told(old_name, &old, name, present.as_ref(), vec![rename], file);
     present.or(Some(old))
 }
 
@@ -32,9 +29,12 @@ pub fn told<T, U>(
 ) {
     let Some(present) = present else {
         let message = format!("`{old_name}` is an older spelling of `{name}`");
-        let fault = Fault::new(Code::OlderSpelling, message)
-            .hint(format!("write `{name}`"))
-            .edits(edits);
+        let fault = Fault::new(Code::OlderSpelling, message).hint(format!("write `{name}`"));
+        // The present one may be there, in a line that was not read.
+        let fault = match file.is_unread(name) {
+            true => fault,
+            false => fault.edits(edits),
+        };
         return file.report(old.key.clone(), fault);
     };
     let message = format!("`{old_name}` and `{name}` are the same key, which is set twice");

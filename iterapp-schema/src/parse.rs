@@ -8,7 +8,7 @@ use toml::de::{DeString, DeTable, DeValue, Error};
 
 use crate::diagnostic::{Code, Diagnostic, Related};
 use crate::file::Fault;
-use crate::layout::{Kind, Layout, Statement, Unclosed};
+use crate::layout::{Layout, Statement, Unclosed};
 
 /// The largest file that is read.
 pub const MAX_FILE: usize = 64 * 1024;
@@ -143,13 +143,10 @@ fn unreadable(text: &str, place: usize) -> Range<usize> {
         return line_of(text, place);
     };
     let lines = statements[at].lines.clone();
-    let is_header = |kind: &Kind| matches!(kind, Kind::Header(_));
     if !text[lines.clone()].trim_start().starts_with('[') {
         return lines;
     }
-    let next = statements[at + 1..]
-        .iter()
-        .find(|next| is_header(&next.kind));
+    let next = statements[at + 1..].iter().find(|next| next.is_header());
     lines.start..next.map_or(text.len(), |next| next.lines.start)
 }
 

@@ -24,13 +24,10 @@ pub fn older_spellings(mut keys: RunKeys, file: &mut File) -> RunKeys {
     keys.readiness_path = older::spelling("health", old, "readiness_path", present, file);
     if let Some(old) = keys.domain.take() {
         let text = file.text.get(old.span.clone()).unwrap_or_default();
-        let edits = match file.is_unread("domains") {
-            true => Vec::new(),
-            false => vec![
-                Edit::new(old.key.clone(), "domains"),
-                Edit::new(old.span.clone(), format!("[{text}]")),
-            ],
-        };
+        let edits = vec![
+            Edit::new(old.key.clone(), "domains"),
+            Edit::new(old.span.clone(), format!("[{text}]")),
+        ];
         older::told(
             "domain",
             &old,

@@ -30,6 +30,31 @@ impl Repository for BTreeMap<String, Vec<u8>> {
     }
 }
 
+/// A repository with other texts in place of some of its files, or beside them.
+pub struct Overlay<'r> {
+    /// The texts, by path from the root.
+    pub texts: BTreeMap<String, String>,
+    /// All other files.
+    pub repository: &'r dyn Repository,
+}
+
+impl Repository for Overlay<'_> {
+    fn read(&self, path: &str) -> Option<Vec<u8>> {
+        match self.texts.get(path) {
+            Some(text) => Some(text.as_bytes().to_vec()),
+            None => self.repository.read(path),
+        }
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        self.texts.contains_key(path) || self.repository.is_file(path)
+    }
+
+    fn is_dir(&self, path: &str) -> bool {
+        self.repository.is_dir(path)
+    }
+}
+
 /// The texts of the files that were read, by path; diagnostics point into them.
 ///
 /// A byte order mark is left out, so that the first key stands in column 1.

@@ -53,14 +53,8 @@ pub fn in_section(section: &str, keys: Names, name: &Key, value: &Value, file: &
     let message = format!("`[{section}]` has no key `{text}`");
     let fault = Fault::new(Code::UnknownKey, message);
     let meant = suggest::key_of_section(section, text, keys);
-    let fault = with_suggestion(fault, text, span.clone(), meant, keys);
-    report_unless_there(span, meant, fault, file);
-}
-
-/// Nothing is renamed to a key of which it is not known what it says.
-fn report_unless_there(span: Range<usize>, meant: Option<&str>, fault: Fault, file: &mut File) {
-    let unread = meant.is_some_and(|meant| file.is_unread(meant));
-    file.report(span, if unread { fault.without_mend() } else { fault });
+    let fault = with_suggestion(fault, text, span.clone(), meant, keys, file);
+    file.report(span, fault);
 }
 
 fn not_overridden(name: &str, environment: &str) -> Option<Fault> {
@@ -87,9 +81,8 @@ pub fn at_top(name: &Key, value: &Value, keys: Names, file: &mut File) {
         None => format!("key `{text}`"),
     };
     let fault = Fault::new(Code::UnknownKey, format!("there is no {what}"));
-    let meant = suggest::key(text, &keys_of_top());
-    let fault = with_hint(fault, text, span.clone(), table, keys);
-    report_unless_there(span, meant, fault, file);
+    let fault = with_hint(fault, text, span.clone(), table, keys, file);
+    file.report(span, fault);
 }
 
 fn with_hint(
@@ -98,6 +91,7 @@ fn with_hint(
     span: Range<usize>,
     table: Option<&Table>,
     keys: Names,
+    file: &File,
 ) -> Fault {
     let inside = table.and_then(|table| {
         let names = table.keys().map(|key| key.get_ref().as_ref());
@@ -126,23 +120,25 @@ fn with_hint(
             "if `{name}` is a variable, put it below `[env.common]`"
         ));
     }
-    with_suggestion(fault, name, span, meant, keys)
+    with_suggestion(fault, name, span, meant, keys, file)
 }
 
-/// The fault with what was probably meant; where only the way of writing differs, that is certain.
+/// The fault with what was probably meant; where only the way of writing differs, that is certain, unless
+/// that key may be there in a line that was not read.
 fn with_suggestion(
     fault: Fault,
     name: &str,
     span: Range<usize>,
     meant: Option<&str>,
     keys: Names,
+    file: &File,
 ) -> Fault {
     let Some(meant) = meant else {
         let keys: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
         return fault.hint(format!("the keys are {}", keys.join(", ")));
     };
     let fault = fault.hint(format!("did you mean `{meant}`?"));
-    if suggest::same_but_for_writing(name, meant) {
+    if suggest::same_but_for_writing(name, meant) && !file.is_unread(meant) {
         return fault.edits(vec![Edit::new(span, meant)]);
     }
     fault

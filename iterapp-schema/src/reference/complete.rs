@@ -85,9 +85,10 @@ pub fn complete(file: File, text: &str, offset: usize) -> Vec<Completion> {
                 return Vec::new();
             };
             let set = keys_set(text, offset, header);
+            let is_list = lists_others(text);
             let legal = section.keys.iter().filter(|key| {
                 !key.is_older
-                    && is_legal(file, text, header, key)
+                    && is_legal(file, is_list, header, key)
                     && !set
                         .iter()
                         .any(|(name, value)| excludes(name, value, &key.name))
@@ -187,13 +188,13 @@ fn lists_others(text: &str) -> bool {
         .any(|list| !root.iter().any(|root| list.contains(root)))
 }
 
-fn is_legal(file: File, text: &str, header: &str, key: &Key) -> bool {
+fn is_legal(file: File, is_list: bool, header: &str, key: &Key) -> bool {
     if !header.is_empty() {
         return true;
     }
     match (file, key.place) {
         (File::Appling, Place::Root) => false,
-        (File::Root, Place::Appling | Place::Overridable) => !lists_others(text),
+        (File::Root, Place::Appling | Place::Overridable) => !is_list,
         _ => true,
     }
 }
@@ -261,7 +262,8 @@ fn tables(file: File, text: &str, stem: &str) -> Vec<(String, String)> {
         stem => section(stem),
     };
     let keys = parent.into_iter().flat_map(|section| &section.keys);
-    keys.filter(|key| key.is_section && is_legal(file, text, stem, key))
+    let is_list = lists_others(text);
+    keys.filter(|key| key.is_section && is_legal(file, is_list, stem, key))
         .map(|key| (key.name.clone(), key.doc.clone()))
         .collect()
 }

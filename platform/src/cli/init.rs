@@ -8,11 +8,11 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use iterapp_schema::{FILE_NAME, Repository, assemble, render};
+use iterapp_schema::{FILE_NAME, Overlay, Repository, assemble, render};
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::local::{Folder, Local, LocalArguments, Overlay};
+use super::local::{Folder, Local, LocalArguments};
 use super::table::Table;
 use super::ui::Ui;
 use super::{Context, harmless};
@@ -64,7 +64,7 @@ impl Init {
             .partition::<Vec<_>, _>(|(path, _)| folder.is_file(path));
         let overlay = Overlay {
             texts: new.iter().cloned().collect(),
-            folder: &folder,
+            repository: &folder,
         };
         let assembled = assemble(&app, &overlay);
         if assembled.iterapp.is_none() {

@@ -1,6 +1,5 @@
 //! A repository on this machine: read like a commit's tree, committed or not.
 
-use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use iterapp_schema::{AppName, Repository};
@@ -96,31 +95,6 @@ impl Repository for Folder {
 
     fn is_dir(&self, path: &str) -> bool {
         self.inside(path).is_some_and(|path| path.is_dir())
-    }
-}
-
-/// A folder with other texts in place of some of its files, or beside them.
-pub struct Overlay<'f> {
-    /// The texts, by path from the folder.
-    pub texts: BTreeMap<String, String>,
-    /// All other files.
-    pub folder: &'f Folder,
-}
-
-impl Repository for Overlay<'_> {
-    fn read(&self, path: &str) -> Option<Vec<u8>> {
-        match self.texts.get(path) {
-            Some(text) => Some(text.as_bytes().to_vec()),
-            None => self.folder.read(path),
-        }
-    }
-
-    fn is_file(&self, path: &str) -> bool {
-        self.texts.contains_key(path) || self.folder.is_file(path)
-    }
-
-    fn is_dir(&self, path: &str) -> bool {
-        self.folder.is_dir(path)
     }
 }
 

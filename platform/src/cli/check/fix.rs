@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use iterapp_schema::{AppName, Assembled, Code, Diagnostic, Edit, Fix, assemble};
+use iterapp_schema::{AppName, Assembled, Code, Diagnostic, Edit, Fix, Overlay, assemble};
 use serde::Serialize;
 
 use crate::cli::failure::Failure;
-use crate::cli::local::{Folder, Overlay};
+use crate::cli::local::Folder;
 
 /// More mends than people leave to be made at once; what is left is told, and made the next time.
 const MOST: usize = 200;
@@ -27,7 +27,10 @@ pub struct Mended {
 /// then writes the files.
 pub fn fix(app: &AppName, folder: &Folder) -> Result<Vec<Mended>, Failure> {
     let texts = BTreeMap::new();
-    let mut overlay = Overlay { texts, folder };
+    let mut overlay = Overlay {
+        texts,
+        repository: folder,
+    };
     let mut mended = Vec::new();
     let mut assembled = assemble(app, &overlay);
     while mended.len() < MOST {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use gen_lsp_types as lsp;
-use iterapp_schema::{AppName, Assembled, FILE_NAME, assemble};
+use iterapp_schema::{AppName, Assembled, FILE_NAME, Overlay, assemble};
 
-use crate::cli::local::{Folder, Overlay, name_of};
+use crate::cli::local::{Folder, name_of};
 
 /// The open documents, by path.
 #[derive(Default)]
@@ -55,7 +55,7 @@ impl Documents {
         };
         let overlay = Overlay {
             texts: self.0.iter().filter_map(below).collect(),
-            folder: &Folder(root.to_owned()),
+            repository: &Folder(root.to_owned()),
         };
         assemble(&app, &overlay)
     }
