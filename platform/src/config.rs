@@ -23,7 +23,7 @@ use crate::{
         },
         desired::amount,
     },
-    sealed::SealingKey,
+    secrets::at_rest::PlatformKey,
 };
 
 /// Settings of `hops-platform serve`, `server` and `controller`.
@@ -170,8 +170,8 @@ impl Config {
     ///
     /// # Errors
     /// When the file cannot be read or holds no key.
-    pub fn key(&self) -> anyhow::Result<SealingKey> {
-        SealingKey::parse(&read_secret(&self.key_file)?.into())
+    pub fn key(&self) -> anyhow::Result<PlatformKey> {
+        PlatformKey::parse(&read_secret(&self.key_file)?.into())
             .with_context(|| self.key_file.display().to_string())
     }
 

@@ -12,6 +12,6 @@ pub mod platform;
 pub mod registry;
 pub mod release;
 pub mod rollout;
-pub mod sealed;
+pub mod secrets;
 pub mod web;
 pub mod webhook;

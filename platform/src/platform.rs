@@ -15,7 +15,7 @@ use crate::{
     nudge::Nudges,
     registry::RegistryAuth,
     rollout::cluster::Cluster,
-    sealed::SealingKey,
+    secrets::at_rest::PlatformKey,
 };
 
 /// Settings, database, repositories, builders and cluster. Cheap to clone.
@@ -31,7 +31,7 @@ pub struct Parts {
     /// The apps' repositories.
     pub store: Store,
     /// The key that seals secrets.
-    pub key: SealingKey,
+    pub key: PlatformKey,
     /// Notifications from Postgres.
     pub nudges: Nudges,
     /// The BuildKit daemons.

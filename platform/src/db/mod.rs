@@ -7,6 +7,8 @@ pub mod hosts;
 pub mod log_lines;
 pub mod pushes;
 pub mod releases;
+pub mod sealing_keys;
+pub mod secrets;
 pub mod verdicts;
 
 use std::{str::FromStr, time::Duration};

@@ -22,7 +22,7 @@ use crate::{
     platform::Platform,
     release::spec,
     rollout::pods,
-    sealed::random,
+    secrets::random,
 };
 
 /// `GET /api/apps`

@@ -32,7 +32,7 @@ use tower_http::{
 
 pub use error::{Answer, Problem};
 
-use crate::{git::http::HookAddress, platform::Platform, sealed::random, webhook};
+use crate::{git::http::HookAddress, platform::Platform, secrets::random, webhook};
 
 /// Largest body of a webhook, as GitHub has it
 /// (<https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap>).

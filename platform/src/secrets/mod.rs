@@ -1,0 +1,22 @@
+//! Secrets, sealed wherever they lie.
+//!
+//! | file | |
+//! | --- | --- |
+//! | `at_rest` | what the platform holds itself: in Postgres, under the key from its key file |
+//! | `sealed` | values that stand in `iterapp.toml`: anybody can seal one, the platform alone opens it |
+//! | `ring` | the key pairs for those |
+//! | `open` | the values that an environment needs, wherever they come from, opened |
+
+pub mod at_rest;
+pub mod open;
+pub mod ring;
+pub mod sealed;
+
+use rand::Rng;
+
+/// `N` random bytes.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes
+}
