@@ -293,6 +293,10 @@ codes! {
     BadSecret = "E0801",
     /// A secret in clear text where only a sealed one may stand.
     OpenSecret = "E0802",
+    /// A sealed value that the platform cannot open. Only the platform can tell.
+    SealedValueShut = "E0803",
+    /// A secret of the environment that is not there. Only the platform can tell.
+    SecretMissing = "E0804",
 
     /// An older spelling of a key.
     OlderSpelling = "N0201",

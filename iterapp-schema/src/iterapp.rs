@@ -65,6 +65,18 @@ impl Appling {
         self.env.merged(environment)
     }
 
+    /// Every value that it is built, or runs in an environment, with: secret or not.
+    pub fn values_in(&self, environment: Environment) -> impl Iterator<Item = &EnvValue> {
+        let run = self.run_in(environment);
+        let headers = run.cronjobs.values().filter_map(|job| match &job.action {
+            CronAction::Call { headers, .. } => Some(headers.values()),
+            CronAction::Run { .. } => None,
+        });
+        let env = self.env_for(environment).into_values();
+        let files = run.files.values().chain(self.build.secrets.values());
+        env.chain(files).chain(headers.flatten())
+    }
+
     /// How it runs in one environment.
     #[must_use]
     pub fn run_in(&self, environment: Environment) -> &Run {
@@ -129,6 +141,8 @@ pub struct Run {
     pub requests: Resources,
     /// What a pod may use at most.
     pub limits: Resources,
+    /// Files of the container that are not its image's, by their full paths.
+    pub files: BTreeMap<String, EnvValue>,
     /// Work on a schedule, by name.
     pub cronjobs: BTreeMap<String, CronJob>,
     /// With whom its pods may speak; nothing for everybody.
@@ -155,6 +169,7 @@ impl Default for Run {
             node_selector: BTreeMap::new(),
             requests: Resources::default(),
             limits: Resources::default(),
+            files: BTreeMap::new(),
             cronjobs: BTreeMap::new(),
             isolation: None,
             experimental: BTreeMap::new(),

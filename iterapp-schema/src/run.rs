@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::Environment;
 use crate::diagnostic::{Code, Edit};
 use crate::file::{Fault, File};
+use crate::format::secret::FileValue;
 use crate::format::section;
-use crate::format::values::{CronJobName, Domain, List};
+use crate::format::values::{CronJobName, Domain, FilePath, List, Map};
 use crate::format::{
     At, AutoscaleKeys, CronJobKeys, ExperimentalKeys, IngressKeys, ResourceKeys, RunKeys,
 };
@@ -14,6 +14,7 @@ use crate::iterapp::{
     Autoscale, CronAction, CronJob, Http, Ingress, IngressPath, Isolation, Resources, Run, Scale,
 };
 use crate::older;
+use crate::{EnvValue, Environment};
 
 /// The most prefixes of paths that an appling can have.
 const MAX_PATHS: usize = 100;
@@ -98,6 +99,7 @@ pub fn resolve(keys: RunKeys, domains: Domains, file: &mut File) -> Run {
             .collect(),
         requests,
         limits,
+        files: files(keys.files, file),
         cronjobs: cronjobs(jobs, http.is_some(), file),
         isolation: isolation(&experimental, file),
         experimental: experimental
@@ -309,6 +311,32 @@ fn scale(
         max: max.value.0,
         cpu: cpu.map_or(Autoscale::DEFAULT_CPU, |at| at.value.0),
     })
+}
+
+/// No file can lie in another.
+fn files(
+    keys: Option<At<Map<FilePath, FileValue>>>,
+    file: &mut File,
+) -> BTreeMap<String, EnvValue> {
+    let entries = keys.map(|at| at.value.0).unwrap_or_default();
+    let mut files: BTreeMap<String, EnvValue> = BTreeMap::new();
+    for (FilePath(path), at) in entries {
+        let lies_in = |one: &str, other: &str| {
+            let rest = one.strip_prefix(other);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if let Some(other) = files
+            .keys()
+            .find(|other| lies_in(&path, other) || lies_in(other, &path))
+        {
+            let message = format!("the file {path:?} would be where {other:?} is");
+            let fault = Fault::new(Code::BadFilePath, message).hint("choose another path");
+            file.report(at.key, fault);
+            continue;
+        }
+        files.insert(path, at.value.0);
+    }
+    files
 }
 
 fn resources(keys: Option<&At<ResourceKeys>>) -> Resources {

@@ -275,6 +275,31 @@ pub fn file(text: &str) -> Result<String, Fault> {
     Ok(mended)
 }
 
+/// The full path of a file in a container.
+pub fn file_path(text: &str) -> Result<String, Fault> {
+    let fault = |why: &str| {
+        let message = format!("{} is no path of a file: {why}", quoted(text));
+        Fault::new(Code::BadFilePath, message).hint("it looks like \"/etc/app/key.pem\"")
+    };
+    let Some(path) = text.strip_prefix('/') else {
+        return Err(fault("it must begin with `/`"));
+    };
+    if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Err(fault("a part of it is empty, `.` or `..`"));
+    }
+    if text.contains(':') || text.chars().any(char::is_control) || text.len() > MAX_FOLDER {
+        let why = format!("it has a `:`, a control character, or more than {MAX_FOLDER} letters");
+        return Err(fault(&why));
+    }
+    if let Some(folder) = ["/proc/", "/sys/", "/dev/"]
+        .iter()
+        .find(|f| text.starts_with(**f))
+    {
+        return Err(fault(&format!("`{folder}` is the system's")));
+    }
+    Ok(text.to_owned())
+}
+
 /// A pattern of paths from the repository's root, without `./`.
 pub fn glob(text: &str) -> Result<String, Fault> {
     let fault = |why: &str| {

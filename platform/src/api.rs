@@ -15,6 +15,10 @@
 //! | `GET /api/apps/{app}/releases/{number}` | | [`Release`], by its number within the app |
 //! | `POST /api/apps/{app}/environments/{environment}/releases` | [`CreateRelease`] | 202 [`Release`] |
 //! | `GET /api/apps/{app}/environments/{environment}/diff?ref=R` | | [`Diff`]: what a release of `R`, or of the default branch, would change; nothing is changed |
+//! | `GET /api/apps/{app}/environments/{environment}/secrets` | | `[Secret]`, without their values |
+//! | `PUT /api/apps/{app}/environments/{environment}/secrets/{name}/{key}` | [`SecretValue`] | 204 |
+//! | `DELETE /api/apps/{app}/environments/{environment}/secrets/{name}?key=K` | | 204; without `key` all keys |
+//! | `GET /api/sealing-key` | | [`SealingKey`], without a token |
 //! | `GET /api/releases/{id}` | | [`Release`] |
 //! | `GET /api/releases/{id}/log?follow=true` | | newline-delimited [`LogLine`]; with `follow` it ends when the release has ended |
 //! | `GET /api/apps/{app}/environments/{environment}/logs?appling=A&tail=N&follow=true` | | newline-delimited [`LogLine`] of the pods |
@@ -34,6 +38,34 @@ pub struct ApiError {
     /// What to do about it, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+}
+
+/// What values for `iterapp.toml` are sealed with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SealingKey {
+    /// The public key, 32 bytes in URL-safe base64.
+    pub key: String,
+    /// How values that were sealed with it name it.
+    pub id: String,
+}
+
+/// A secret of an environment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Secret {
+    /// Its name.
+    pub name: String,
+    /// The key in it.
+    pub key: String,
+    /// When it was last set.
+    pub updated_at: Timestamp,
+}
+
+/// A secret's new value. It is never answered.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretValue {
+    /// The value.
+    pub value: String,
 }
 
 /// An app to be created.

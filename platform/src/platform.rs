@@ -15,7 +15,7 @@ use crate::{
     nudge::Nudges,
     registry::RegistryAuth,
     rollout::cluster::Cluster,
-    secrets::at_rest::PlatformKey,
+    secrets::{at_rest::PlatformKey, ring::KeyRing},
 };
 
 /// Settings, database, repositories, builders and cluster. Cheap to clone.
@@ -62,9 +62,11 @@ impl Platform {
         let cluster = Cluster::connect(config.cluster_settings(&registry_auth))
             .await
             .context("the Kubernetes configuration")?;
+        let key = config.key()?;
+        KeyRing::make_first(&db, &key).await?;
         Ok(Platform(Arc::new(Parts {
             store: Store::open(&config.data_dir, config.max_pack_bytes)?,
-            key: config.key()?,
+            key,
             nudges: Nudges::listen(db.clone()),
             builder: Builder::new(config.daemons()?),
             registry_auth,

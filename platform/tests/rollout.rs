@@ -31,6 +31,7 @@ use platform::rollout::judge::{Reason, Standing, judge};
 use platform::rollout::observe::observe;
 use platform::rollout::pods::{self, LogQuery};
 use platform::rollout::resync;
+use platform::secrets::open::Opened;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -89,6 +90,7 @@ impl World {
             versions: Vec::new(),
             good: Vec::new(),
             commands: Vec::new(),
+            opened: Opened::default(),
         };
         let cluster = Cluster::connect(settings).await.unwrap();
         Self { cluster, wanted }
@@ -310,7 +312,7 @@ fn version(name: &str, body: &str) -> Version {
             run: Run::default(),
             hosts: Vec::new(),
             service_names: vec![name.to_owned()],
-            env: BTreeMap::from([("BODY".to_owned(), body.to_owned())]),
+            env: BTreeMap::from([("BODY".to_owned(), EnvValue::Text(body.to_owned()))]),
         },
         image: image(),
     }
@@ -322,7 +324,10 @@ fn http(version: &mut Version) -> &mut Http {
 
 fn in_mode(mode: &str) -> Version {
     let mut version = version("web", mode);
-    version.spec.env.insert("MODE".to_owned(), mode.to_owned());
+    version
+        .spec
+        .env
+        .insert("MODE".to_owned(), EnvValue::Text(mode.to_owned()));
     version
 }
 

@@ -3,12 +3,12 @@
 use toml::de::DeValue;
 
 use super::env::EnvKeys;
-use super::secret::{HeaderValue, SecretValue};
+use super::secret::{FileValue, HeaderValue, SecretValue};
 use super::section::{At, Read, Section, inline_schema, sections};
 use super::values::{
     AppNames, ArgumentName, BuildSecretName, Command, Cpu, CronJobName, Domain, Emoji, Extension,
-    Folder, Glob, HeaderName, Int, IsolateAppling, LabelKey, LabelValue, List, Map, Memory, Prefix,
-    RepositoryFile, Scalar, Schedule, Stage, SwitchName, Text, UrlPath,
+    FilePath, Folder, Glob, HeaderName, Int, IsolateAppling, LabelKey, LabelValue, List, Map,
+    Memory, Prefix, RepositoryFile, Scalar, Schedule, Stage, SwitchName, Text, UrlPath,
 };
 use crate::diagnostic::{Code, Edit};
 use crate::file::{Fault, File};
@@ -114,6 +114,9 @@ sections! {
         autoscale: AutoscaleKeys,
         /// How the world reaches the appling.
         ingress: IngressKeys,
+        /// Files of the container, by their full paths: texts, or secrets in the forms that variables
+        /// have. They are read-only, and what else the image has in their folders stays.
+        files: Map<FilePath, FileValue>,
         /// Work on a schedule, by name: `[cronjobs.<name>]`.
         cronjobs: Map<CronJobName, CronJobKeys>,
         /// Switches that are tried out. Those that the platform does not know are kept and mean nothing

@@ -64,7 +64,6 @@ pub fn read(name: &str, value: &Value, file: &mut File) -> Option<EnvValue> {
     let table = value.get_ref().as_table()?;
     if table.contains_key("encrypted") {
         let encrypted = Encrypted::read(name, value, file)?.encrypted?.value.0;
-        not_in_effect(name, value, file);
         return Some(EnvValue::Encrypted { encrypted });
     }
     let keys = SecretKey::read(name, value, file)?;
@@ -76,17 +75,7 @@ pub fn read(name: &str, value: &Value, file: &mut File) -> Option<EnvValue> {
         file.report(value.span(), fault);
     }
     let (secret, key) = (keys.secret?.value.0, keys.key?.value.0);
-    not_in_effect(name, value, file);
     Some(EnvValue::Secret { secret, key })
-}
-
-fn not_in_effect(name: &str, value: &Value, file: &mut File) {
-    let message = format!(
-        "`{name}` is a secret, which the platform cannot open yet: a release that needs it fails"
-    );
-    let fault =
-        Fault::new(Code::NotInEffect, message).hint("leave it out if it can be done without");
-    file.report(value.span(), fault);
 }
 
 /// A secret value, in a place where nothing else can stand.
@@ -130,6 +119,24 @@ impl Read for HeaderValue {
     }
 }
 
+/// A file's content: a text, or a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileValue(pub EnvValue);
+
+impl Read for FileValue {
+    fn read(key: &str, value: &Value, file: &mut File) -> Option<Self> {
+        if value.get_ref().as_table().is_some() {
+            return read(key, value, file).map(Self);
+        }
+        let text = file.string(key, value)?;
+        Some(Self(EnvValue::Text(text.to_owned())))
+    }
+
+    fn fits(value: &DeValue) -> bool {
+        value.is_str() || value.is_table()
+    }
+}
+
 /// The schema of a union of a text, if it may be one, and the two forms of secrets.
 macro_rules! unions {
     ($($name:ident = [$($type:ty),+];)+) => {$(
@@ -142,5 +149,6 @@ macro_rules! unions {
 unions! {
     SecretValue = [Encrypted, SecretKey];
     HeaderValue = [String, Encrypted, SecretKey];
+    FileValue = [String, Encrypted, SecretKey];
     EnvValue = [String, f64, bool, Encrypted, SecretKey];
 }

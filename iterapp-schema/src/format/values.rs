@@ -352,6 +352,9 @@ texts! {
     /// One grapheme cluster.
     Emoji(String) = validate::emoji,
         { "type": "string", "minLength": 1 };
+    /// The full path of a file in a container.
+    FilePath(String) = validate::file_path,
+        { "type": "string", "pattern": r"^(/(?!\.{1,2}(/|$))[^/]+)+$", "maxLength": 512 };
     /// When a cron job runs.
     Schedule(String) = validate::schedule,
         { "type": "string", "pattern": r"^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[^\s]+(\s+[^\s]+){4})$" };

@@ -92,6 +92,23 @@ impl Client {
         self.call(request, limit).await
     }
 
+    /// Replaces something, or deletes it without a body. Nothing is answered.
+    pub async fn change(
+        &self,
+        method: Method,
+        ask: Ask<'_>,
+        body: Option<&impl Serialize>,
+    ) -> Result<(), Failure> {
+        let request = self.request(method, ask);
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let answer = request.timeout(ANSWER).send().await;
+        let answer = answer.map_err(|error| self.not_sent(&error))?;
+        self.accepted(answer).await.map(drop)
+    }
+
     /// Reads newline-delimited log lines; there is no limit to how long they come.
     pub async fn lines(&self, ask: Ask<'_>) -> Result<Lines, Failure> {
         let answer = self.request(Method::GET, ask).send();

@@ -74,24 +74,41 @@ impl Login {
 
 /// Reads a secret: typed unseen where stdin is a terminal, else all of stdin.
 pub fn secret_from_stdin(prompt: &str) -> Result<SecretString, Failure> {
-    let unreadable =
-        |error: std::io::Error| Failure::usage("the token cannot be read").cause(error);
-    let text = if std::io::stdin().is_terminal() {
-        rpassword::prompt_password(prompt).map_err(unreadable)?
-    } else {
-        let mut text = String::new();
-        std::io::stdin()
-            .take(64 * 1024)
-            .read_to_string(&mut text)
-            .map_err(unreadable)?;
-        text
-    };
+    let text = stdin(prompt, "the token", 64 << 10)?;
     let token = text.trim();
     if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
         let hint = "it is one line, without spaces";
         return Err(Failure::usage("stdin does not hold a token").hint(hint));
     }
     Ok(token.into())
+}
+
+/// Reads a value as it is, but for one line break at its end.
+pub fn value_from_stdin(prompt: &str) -> Result<SecretString, Failure> {
+    let text = stdin(prompt, "the value", 256 << 10)?;
+    let value = text.strip_suffix('\n').unwrap_or(&text);
+    let value = value.strip_suffix('\r').unwrap_or(value);
+    match value.is_empty() {
+        true => Err(Failure::usage("the value is empty").hint("type it, or send it to stdin")),
+        false => Ok(value.into()),
+    }
+}
+
+/// Typed unseen where stdin is a terminal, else all of stdin.
+fn stdin(prompt: &str, what: &str, most: u64) -> Result<String, Failure> {
+    let unreadable =
+        |error: std::io::Error| Failure::usage(format!("{what} cannot be read")).cause(error);
+    if std::io::stdin().is_terminal() {
+        return rpassword::prompt_password(prompt).map_err(unreadable);
+    }
+    let mut text = String::new();
+    let read = std::io::stdin().take(most + 1).read_to_string(&mut text);
+    let read = read.map_err(unreadable)?;
+    match u64::try_from(read).is_ok_and(|read| read <= most) {
+        true => Ok(text),
+        false => Err(Failure::usage(format!("{what} is too long"))
+            .hint(format!("at most {} KiB are taken", most >> 10))),
+    }
 }
 
 fn address(text: &str) -> Result<Url, &'static str> {

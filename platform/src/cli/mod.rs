@@ -22,6 +22,8 @@ mod open;
 mod plan;
 mod release_view;
 mod releases;
+mod seal;
+mod secrets;
 mod seen;
 mod status;
 mod style;
@@ -80,6 +82,8 @@ enum Command {
     Status(status::Status),
     Releases(releases::Releases),
     Logs(logs::Logs),
+    Seal(seal::Seal),
+    Secrets(secrets::Secrets),
     Init(init::Init),
     Check(check::Check),
     Explain(explain::Explain),
@@ -141,6 +145,8 @@ pub async fn run(cli: Cli, context: &mut Context) -> Result<(), Failure> {
         Command::Status(command) => command.run(context).await,
         Command::Releases(command) => command.run(context).await,
         Command::Logs(command) => command.run(context).await,
+        Command::Seal(command) => command.run(context).await,
+        Command::Secrets(command) => command.run(context).await,
         Command::Init(command) => command.run(context),
         Command::Check(command) => command.run(context),
         Command::Explain(command) => command.run(context),

@@ -13,6 +13,7 @@ use crate::release::plan::{Places, plan};
 use crate::release::spec::{ReleaseCommand, Version, WantedEnvironment};
 use crate::rollout::cluster::Settings;
 use crate::rollout::desired::desired;
+use crate::secrets::open::{Opened, Source};
 
 use super::failure::Failure;
 use super::local::{Local, LocalArguments};
@@ -85,7 +86,7 @@ impl Plan {
 
 fn objects(local: &Local, environment: Environment) -> Result<Vec<Value>, Failure> {
     let Local { app, folder } = local;
-    let iterapp = without_secrets(read(assemble(app, folder))?);
+    let iterapp = read(assemble(app, folder))?;
     let planned = plan(app, environment, &iterapp, COMMIT, &[], PLACES)
         .map_err(|error| Failure::failed("not_possible", error.to_string()))?;
     let versions = planned.applings.into_iter().map(|planned| Version {
@@ -96,10 +97,11 @@ fn objects(local: &Local, environment: Environment) -> Result<Vec<Value>, Failur
         spec: planned.spec,
     });
     let versions: Vec<Version> = versions.collect();
-    let wanted = WantedEnvironment {
+    let mut wanted = WantedEnvironment {
         commands: versions.iter().filter_map(release_command).collect(),
         ..WantedEnvironment::settled(app.clone(), environment, versions)
     };
+    wanted.opened = placeholders(&wanted);
     Ok(desired(&wanted, &Settings::new(INSTANCE)).to_json())
 }
 
@@ -129,34 +131,26 @@ fn read(assembled: Assembled) -> Result<Iterapp, Failure> {
     })
 }
 
-/// The same with a placeholder for every value that only the platform can read.
-fn without_secrets(mut iterapp: Iterapp) -> Iterapp {
-    for appling in &mut iterapp.applings {
-        // They are in no object.
-        appling.build.secrets.clear();
-        let env = &mut appling.env;
-        let tables = std::iter::once(&mut env.common).chain(env.environments.values_mut());
-        tables.flat_map(|table| table.values_mut()).for_each(hide);
-        let runs = std::iter::once(&mut appling.run).chain(appling.overrides.values_mut());
-        runs.flat_map(headers).for_each(hide);
-    }
-    iterapp
+/// What stands for the values that only the platform can open.
+fn placeholders(wanted: &WantedEnvironment) -> Opened {
+    let sealed = |value: &EnvValue| matches!(value, EnvValue::Encrypted { .. });
+    let headers = wanted
+        .good
+        .iter()
+        .flat_map(|version| headers(&version.spec.run));
+    let values = wanted.values().filter(|value| sealed(value)).chain(headers);
+    let sources = values.filter_map(Source::of);
+    Opened::placeholders(sources.map(|source| (source, SECRET.to_owned())))
 }
 
 /// The values of the headers that cron jobs send.
-fn headers(run: &mut Run) -> impl Iterator<Item = &mut EnvValue> {
-    let actions = run.cronjobs.values_mut().map(|job| &mut job.action);
+fn headers(run: &Run) -> impl Iterator<Item = &EnvValue> {
+    let actions = run.cronjobs.values().map(|job| &job.action);
     let tables = actions.filter_map(|action| match action {
-        CronAction::Call { headers, .. } => Some(headers),
+        CronAction::Call { headers, .. } => Some(headers.values()),
         CronAction::Run { .. } => None,
     });
-    tables.flat_map(|headers| headers.values_mut())
-}
-
-fn hide(value: &mut EnvValue) {
-    if value.plain().is_none() {
-        *value = EnvValue::Text(SECRET.to_owned());
-    }
+    tables.flatten()
 }
 
 /// One document for each object, as kubectl reads them.

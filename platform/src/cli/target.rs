@@ -28,6 +28,16 @@ impl AppArgument {
         })
     }
 
+    /// The app that is named, by the option or the variable.
+    pub fn named(self, context: &Context) -> Result<AppName, Failure> {
+        let named = self
+            .app
+            .map_or_else(|| from_variable(&*context.vars), |app| Ok(Some(app)))?;
+        named.ok_or_else(|| {
+            Failure::usage("it is not said which app is meant").hint("add -a APP, or set HOPS_APP")
+        })
+    }
+
     /// The same, or nothing when there is nothing to go by.
     pub fn find(self, context: &mut Context, platform: &Url) -> Result<Option<AppName>, Failure> {
         if let Some(app) = self

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use iterapp_schema::{AppName, ApplingName, Build as Settings};
+use iterapp_schema::{AppName, ApplingName, Build as Settings, EnvValue, Environment};
 use sqlx::{FromRow, PgExecutor, PgPool, Postgres, Transaction, types::Json};
 use uuid::Uuid;
 
@@ -20,7 +20,9 @@ pub struct Build {
     pub appling: ApplingName,
     /// The commit, 40 hex digits.
     pub commit: String,
-    /// How the appling's file at that commit says that it is built, without the secrets.
+    /// The environment whose release asked for it first, and whose secrets it may mount.
+    pub environment: Environment,
+    /// How the appling's file at that commit says that it is built.
     pub settings: Settings,
     /// Where the image is pushed, `registry/app/appling:commit`.
     pub image: String,
@@ -42,6 +44,8 @@ struct Row {
     target: Option<String>,
     args: Json<BTreeMap<String, String>>,
     watch: Vec<String>,
+    secrets: Json<BTreeMap<String, EnvValue>>,
+    environment: Option<String>,
     image: String,
     state: String,
     digest: Option<String>,
@@ -57,11 +61,16 @@ impl TryFrom<Row> for Build {
             app: stored(&row.app)?,
             appling: stored(&row.appling)?,
             commit: row.commit,
+            environment: match row.environment {
+                Some(name) => stored(&name)?,
+                None => Environment::Test,
+            },
             settings: Settings {
+                dockerfile: row.dockerfile,
                 target: row.target,
                 args: row.args.0,
                 watch: row.watch,
-                ..Settings::of(row.dockerfile)
+                secrets: row.secrets.0,
             },
             image: row.image,
             state: row.state,
@@ -78,6 +87,7 @@ impl Build {
             app: &self.app,
             appling: &self.appling,
             commit: &self.commit,
+            environment: self.environment,
             settings: &self.settings,
             image: &self.image,
         }
@@ -99,6 +109,8 @@ pub struct Wanted<'a> {
     pub appling: &'a ApplingName,
     /// The commit.
     pub commit: &'a str,
+    /// The environment that it is wanted in.
+    pub environment: Environment,
     /// How it is built.
     pub settings: &'a Settings,
     /// Where the image is pushed.
@@ -115,7 +127,7 @@ pub async fn find_or_create(
 ) -> sqlx::Result<Uuid> {
     let known = sqlx::query_scalar(
         "select id from builds where app = $1 and appling = $2 and commit = $3 and dockerfile = $4
-         and target is not distinct from $5 and args = $6 and image = $7
+         and target is not distinct from $5 and args = $6 and image = $7 and secrets = $8
          and state in ('waiting', 'done') order by created_at desc limit 1",
     )
     .bind(wanted.app.as_ref())
@@ -125,6 +137,7 @@ pub async fn find_or_create(
     .bind(&wanted.settings.target)
     .bind(Json(&wanted.settings.args))
     .bind(wanted.image)
+    .bind(Json(&wanted.settings.secrets))
     .fetch_optional(&mut **tx)
     .await?;
     match known {
@@ -136,8 +149,8 @@ pub async fn find_or_create(
 async fn create(tx: &mut Transaction<'_, Postgres>, wanted: Wanted<'_>) -> sqlx::Result<Uuid> {
     let id = Uuid::now_v7();
     sqlx::query(
-        "insert into builds (id, app, appling, commit, dockerfile, target, args, watch, image, due_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, now())",
+        "insert into builds (id, app, appling, commit, dockerfile, target, args, watch, image, secrets, environment, due_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now())",
     )
     .bind(id)
     .bind(wanted.app.as_ref())
@@ -148,6 +161,8 @@ async fn create(tx: &mut Transaction<'_, Postgres>, wanted: Wanted<'_>) -> sqlx:
     .bind(Json(&wanted.settings.args))
     .bind(&wanted.settings.watch)
     .bind(wanted.image)
+    .bind(Json(&wanted.settings.secrets))
+    .bind(wanted.environment.to_string())
     .execute(&mut **tx)
     .await?;
     Work::Builds.notify(&mut **tx).await?;

@@ -69,6 +69,22 @@ pub async fn get(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<EnvironmentR
         .try_into()
 }
 
+/// The identity of an app's environment, if it has been used.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn find(
+    db: impl PgExecutor<'_>,
+    app: &AppName,
+    environment: Environment,
+) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar("select id from environments where app = $1 and name = $2")
+        .bind(app.as_ref())
+        .bind(environment.to_string())
+        .fetch_optional(db)
+        .await
+}
+
 /// Environments of an app, in the order they were first used.
 ///
 /// # Errors

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use anyhow::Context;
 use builder_client::{BuildError, BuildEvent, BuildRequest, Built};
+use iterapp_schema::EnvValue;
+use secrecy::{ExposeSecret, SecretSlice};
 use sqlx::PgPool;
 use tokio::{sync::mpsc, time::timeout};
 
@@ -15,6 +17,7 @@ use crate::{
     },
     lease::{FenceError, Lease, Next},
     platform::Platform,
+    secrets::open,
 };
 
 /// Failures in a row of the platform's own after which a build is given up.
@@ -35,7 +38,10 @@ pub async fn run(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
     if build.state != "waiting" {
         return Ok(Next::Rest);
     }
-    let request = request(platform, &build).await?;
+    let request = match request(platform, &build).await? {
+        Ok(request) => request,
+        Err(reason) => return end(platform, lease, &build, Err(reason)).await,
+    };
     let (events, received) = mpsc::channel(WAITING_EVENTS);
     let building = timeout(
         platform.config.build_deadline,
@@ -70,16 +76,24 @@ pub async fn run(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
     }
 }
 
-async fn request(platform: &Platform, build: &Build) -> anyhow::Result<BuildRequest> {
+/// What is asked of the builder; or why the author's secrets keep it from being asked.
+async fn request(
+    platform: &Platform,
+    build: &Build,
+) -> anyhow::Result<Result<BuildRequest, String>> {
     let tree = platform
         .store
         .tree(&build.app, &build.commit)
         .await
         .context("opening the commit")?;
     let settings = &build.settings;
+    let secrets = match secrets(platform, build).await? {
+        Ok(secrets) => secrets,
+        Err(reason) => return Ok(Err(reason)),
+    };
     let mut build_args = settings.args.clone();
     build_args.insert("HOPS_GIT_SHA".to_owned(), build.commit.clone());
-    Ok(BuildRequest {
+    Ok(Ok(BuildRequest {
         affinity: format!("{}/{}", build.app, build.appling),
         context: Arc::new(tree),
         dockerfile: settings.dockerfile.clone(),
@@ -89,10 +103,29 @@ async fn request(platform: &Platform, build: &Build) -> anyhow::Result<BuildRequ
         image: build.image.clone(),
         insecure_registry: platform.config.registry_insecure,
         credentials: platform.registry_auth.all().clone(),
-        secrets: BTreeMap::new(),
+        secrets,
         started: SystemTime::now(),
         no_cache: false,
-    })
+    }))
+}
+
+/// The secrets that the Dockerfile may mount, by id.
+async fn secrets(
+    platform: &Platform,
+    build: &Build,
+) -> anyhow::Result<Result<BTreeMap<String, SecretSlice<u8>>, String>> {
+    let asked = &build.settings.secrets;
+    let (opened, shut) =
+        open::open(platform, &build.app, build.environment, asked.values()).await?;
+    if let Some(shut) = shut.first() {
+        return Ok(Err(format!("a build secret {}", shut.reason)));
+    }
+    let value = |(id, value): (&String, &EnvValue)| {
+        let opened = opened.get(value)?;
+        let bytes = opened.value.expose_secret().as_bytes().to_vec();
+        Some((id.clone(), bytes.into()))
+    };
+    Ok(Ok(asked.iter().filter_map(value).collect()))
 }
 
 /// Stores what the builder tells, in its order and in batches; ends when the builder has ended.

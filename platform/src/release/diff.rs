@@ -16,6 +16,7 @@ use crate::{
         changes::{FieldChange, changes},
         desired::desired,
     },
+    secrets::open,
 };
 
 /// Stands for the digest of an image that is not built yet.
@@ -68,7 +69,7 @@ pub async fn diff(
     environment: Environment,
     commit: &str,
 ) -> Result<Diff, NoDiff> {
-    let iterapp = read(platform, app, commit).await?;
+    let iterapp = read(platform, app, environment, commit).await?;
     let good = good(platform, app, environment).await?;
     let running: Vec<ApplingName> = good.iter().map(|good| good.appling.clone()).collect();
     let places = Places {
@@ -79,7 +80,10 @@ pub async fn diff(
         .map_err(|error| NoDiff::Refused(error.to_string()))?;
     keep::keep(platform, app, commit, &good, &mut plan).await?;
     let builds = builds(&plan, &good);
-    let wanted = WantedEnvironment::settled(app.clone(), environment, versions(plan, &good));
+    let mut wanted = WantedEnvironment::settled(app.clone(), environment, versions(plan, &good));
+    wanted.opened = open::open(platform, app, environment, wanted.values())
+        .await?
+        .0;
     let objects = desired(&wanted, platform.cluster.settings());
     let previews =
         apply::dry_run(&platform.cluster, &objects)
@@ -94,12 +98,20 @@ pub async fn diff(
     })
 }
 
-async fn read(platform: &Platform, app: &AppName, commit: &str) -> Result<Iterapp, NoDiff> {
-    let tree = platform.store.tree(app, commit).await?;
-    let app = app.clone();
+async fn read(
+    platform: &Platform,
+    name: &AppName,
+    environment: Environment,
+    commit: &str,
+) -> Result<Iterapp, NoDiff> {
+    let tree = platform.store.tree(name, commit).await?;
+    let app = name.clone();
     let read = tokio::task::spawn_blocking(move || read_iterapp::read(&app, &tree)).await??;
     match read {
-        Ok((iterapp, _)) => Ok(iterapp),
+        Ok(read) => match read_iterapp::open_secrets(platform, name, environment, &read).await? {
+            Ok(()) => Ok(read.iterapp),
+            Err(Mistakes(told)) => Err(NoDiff::Refused(told)),
+        },
         Err(Mistakes(told)) => Err(NoDiff::Refused(told)),
     }
 }

@@ -1,9 +1,9 @@
 //! The plan of a release: app, environment, `iterapp.toml` and commit in; what to build and what to
 //! want out. Pure.
 
-use std::collections::BTreeMap;
-
-use iterapp_schema::{AppName, Appling, ApplingName, Build, CronAction, Environment, Iterapp, Run};
+use iterapp_schema::{
+    AppName, Appling, ApplingName, Build, EnvTable, EnvValue, Environment, Iterapp, Run,
+};
 
 use super::{keep::Kept, spec::ApplingSpec};
 
@@ -52,38 +52,6 @@ pub enum PlanError {
         appling: ApplingName,
         /// Where the platform's own hosts lie.
         domain: String,
-    },
-    /// A secret value: an app that starts without its secret may do worse than not start.
-    #[error(
-        "the variable {name} of appling {appling} is a secret, which the platform cannot open yet, and the appling must not start without it; leave it out if it can do without"
-    )]
-    Secret {
-        /// The variable.
-        name: String,
-        /// Whose it is.
-        appling: ApplingName,
-    },
-    /// Likewise in a request that a cron job makes.
-    #[error(
-        "the header {name} of the cron job {cronjob} of appling {appling} is a secret, which the platform cannot open yet, and the request must not be made without it; leave it out if it can do without"
-    )]
-    SecretHeader {
-        /// The header.
-        name: String,
-        /// The cron job.
-        cronjob: String,
-        /// Whose it is.
-        appling: ApplingName,
-    },
-    /// Likewise in a build.
-    #[error(
-        "the build secret {name} of appling {appling} is a secret, which the platform cannot open yet, and the image must not be built without it; leave it out if it can do without"
-    )]
-    BuildSecret {
-        /// Its id.
-        name: String,
-        /// Whose it is.
-        appling: ApplingName,
     },
     /// A prefix that ingress controllers do not agree on.
     #[error(
@@ -159,13 +127,6 @@ fn spec(
         None => Vec::new(),
     };
     check_prefixes(appling, &run)?;
-    check_headers(appling, &run)?;
-    if let Some(name) = appling.build.secrets.keys().next() {
-        return Err(PlanError::BuildSecret {
-            name: name.clone(),
-            appling: appling.name.clone(),
-        });
-    }
     let spec = ApplingSpec {
         emoji: appling.emoji.clone(),
         name: appling.name.clone(),
@@ -173,7 +134,7 @@ fn spec(
         run,
         hosts,
         service_names,
-        env: env(appling, environment)?,
+        env: env(appling, environment),
     };
     check_domains(&appling.name, &spec.claims(), domain)?;
     Ok(spec)
@@ -197,32 +158,12 @@ fn check_prefixes(appling: &Appling, run: &Run) -> Result<(), PlanError> {
     Ok(())
 }
 
-fn check_headers(appling: &Appling, run: &Run) -> Result<(), PlanError> {
-    for (cronjob, job) in &run.cronjobs {
-        let CronAction::Call { headers, .. } = &job.action else {
-            continue;
-        };
-        if let Some((name, _)) = headers.iter().find(|(_, value)| value.plain().is_none()) {
-            return Err(PlanError::SecretHeader {
-                name: name.clone(),
-                cronjob: cronjob.clone(),
-                appling: appling.name.clone(),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn env(appling: &Appling, environment: Environment) -> Result<BTreeMap<String, String>, PlanError> {
+/// Plain values as the container sees them; of secret ones where they come from.
+fn env(appling: &Appling, environment: Environment) -> EnvTable {
     let variables = appling.env_for(environment).into_iter();
+    let value = |value: &EnvValue| value.plain().map_or_else(|| value.clone(), EnvValue::Text);
     variables
-        .map(|(name, value)| match value.plain() {
-            Some(value) => Ok((name.to_owned(), value)),
-            None => Err(PlanError::Secret {
-                name: name.to_owned(),
-                appling: appling.name.clone(),
-            }),
-        })
+        .map(|(name, found)| (name.to_owned(), value(found)))
         .collect()
 }
 
@@ -266,9 +207,9 @@ fn check_domains(appling: &ApplingName, domains: &[String], domain: &str) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use iterapp_schema::{
-        Build, Concurrency, CronJob, Env, EnvValue, Http, Ingress, IngressPath, Run,
-    };
+    use std::collections::BTreeMap;
+
+    use iterapp_schema::{Build, Env, Http, Ingress, IngressPath, Run};
 
     fn names(app: &str, appling: &str) -> (AppName, ApplingName) {
         (
@@ -292,6 +233,14 @@ mod tests {
 
     /// The plan of an app with one appling that runs so.
     fn planned(environment: Environment, run: Run) -> Result<ApplingSpec, PlanError> {
+        planned_with(environment, run, Env::default())
+    }
+
+    fn planned_with(
+        environment: Environment,
+        run: Run,
+        env: Env,
+    ) -> Result<ApplingSpec, PlanError> {
         let (app, appling) = names("shop", "shop");
         let iterapp = Iterapp {
             default_environment: Environment::Test,
@@ -300,7 +249,7 @@ mod tests {
                 emoji: None,
                 folder: String::new(),
                 build: Build::of("Dockerfile".to_owned()),
-                env: Env::default(),
+                env,
                 postgres: None,
                 run,
                 overrides: BTreeMap::new(),
@@ -393,32 +342,20 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_header_is_refused_as_a_secret_variable_is() {
-        let with_header = |value: EnvValue| {
-            let action = CronAction::Call {
-                path: "/tidy".to_owned(),
-                headers: [("Authorization".to_owned(), value)].into(),
-            };
-            let cronjob = CronJob {
-                schedule: "@daily".to_owned(),
-                action,
-                concurrency: Concurrency::Forbid,
-            };
-            let cronjobs = [("tidy".to_owned(), cronjob)].into();
-            planned(
-                Environment::Test,
-                Run {
-                    cronjobs,
-                    ..Run::default()
-                },
-            )
-        };
-        assert!(with_header(EnvValue::Text("open sesame".to_owned())).is_ok());
+    fn a_secret_stays_where_it_comes_from() {
         let sealed = EnvValue::Encrypted {
             encrypted: "c2VhbGVk".to_owned(),
         };
-        let refused = with_header(sealed).unwrap_err().to_string();
-        let told = "the header Authorization of the cron job tidy of appling shop is a secret";
-        assert!(refused.starts_with(told), "{refused}");
+        let env = Env {
+            common: [
+                ("TOKEN".to_owned(), sealed.clone()),
+                ("LIMIT".to_owned(), EnvValue::Integer(5)),
+            ]
+            .into(),
+            ..Env::default()
+        };
+        let spec = planned_with(Environment::Test, Run::default(), env).unwrap();
+        assert_eq!(spec.env["TOKEN"], sealed);
+        assert_eq!(spec.env["LIMIT"], EnvValue::Text("5".to_owned()));
     }
 }

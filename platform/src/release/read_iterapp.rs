@@ -1,22 +1,37 @@
 //! Reading `iterapp.toml` and its companions at a commit.
 
-use iterapp_schema::{AppName, Assembled, Environment, Iterapp, assemble, render};
+use iterapp_schema::{
+    AppName, Assembled, Code, Diagnostic, Environment, FILE_NAME, Iterapp, Sources, assemble,
+    render,
+};
 use sqlx::PgPool;
 
-use crate::{db, git::CommitTree};
+use crate::{
+    db,
+    git::CommitTree,
+    platform::Platform,
+    secrets::open::{self, Shut, Source},
+};
 
 /// What the author has to mend before anything can be released: a few lines, with places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistakes(pub String);
 
-/// Reads the files of a commit; notes are lines that the author should see all the same.
+/// What the files of a commit ask for.
+pub struct Read {
+    /// The model.
+    pub iterapp: Iterapp,
+    /// Lines that the author should see all the same.
+    pub notes: Vec<String>,
+    /// The texts that were read.
+    sources: Sources,
+}
+
+/// Reads the files of a commit.
 ///
 /// # Errors
 /// All mistakes of all files at once.
-pub fn read(
-    app: &AppName,
-    tree: &CommitTree,
-) -> anyhow::Result<Result<(Iterapp, Vec<String>), Mistakes>> {
+pub fn read(app: &AppName, tree: &CommitTree) -> anyhow::Result<Result<Read, Mistakes>> {
     let submodules = tree.submodules()?;
     if let Some(first) = submodules.first() {
         return Ok(Err(Mistakes(format!(
@@ -30,9 +45,83 @@ pub fn read(
     } = assemble(app, tree);
     let text = render::human(&diagnostics, &sources, false);
     Ok(match iterapp {
-        Some(iterapp) => Ok((iterapp, text.lines().map(str::to_owned).collect())),
+        Some(iterapp) => Ok(Read {
+            iterapp,
+            notes: text.lines().map(str::to_owned).collect(),
+            sources,
+        }),
         None => Err(Mistakes(text.trim_end().to_owned())),
     })
+}
+
+/// The mistakes of secret values that do not open in an environment, or are not there: what only the
+/// platform can know of the files.
+///
+/// # Errors
+/// When Postgres or Kubernetes fails.
+pub async fn open_secrets(
+    platform: &Platform,
+    app: &AppName,
+    environment: Environment,
+    read: &Read,
+) -> anyhow::Result<Result<(), Mistakes>> {
+    let values = read
+        .iterapp
+        .applings
+        .iter()
+        .flat_map(|appling| appling.values_in(environment));
+    let (_, shut) = open::open(platform, app, environment, values).await?;
+    if shut.is_empty() {
+        return Ok(Ok(()));
+    }
+    let problems: Vec<Diagnostic> = shut
+        .iter()
+        .flat_map(|shut| mistakes(shut, environment, &read.sources))
+        .collect();
+    let text = render::human(&problems, &read.sources, false);
+    Ok(Err(Mistakes(text.trim_end().to_owned())))
+}
+
+/// A value may stand in several places. It is long and random, or a name and a key in one line, so its
+/// places are where its text is.
+fn mistakes(shut: &Shut, environment: Environment, sources: &Sources) -> Vec<Diagnostic> {
+    let Shut { source, reason } = shut;
+    let (code, text, message, hint) = match source {
+        Source::Sealed(sealed) => (
+            Code::SealedValueShut,
+            sealed,
+            format!("this value {reason}"),
+            format!("seal it again: `hops seal`, with `-e {environment}` if it is for that alone"),
+        ),
+        Source::Named { secret, .. } => {
+            let (message, hint) = reason.split_once("; ").unwrap_or((reason, ""));
+            (
+                Code::SecretMissing,
+                secret,
+                format!("the secret `{secret}` {message}"),
+                hint.to_owned(),
+            )
+        }
+    };
+    let key = match source {
+        Source::Sealed(_) => None,
+        Source::Named { key, .. } => Some(key),
+    };
+    let mut found = Vec::new();
+    for (file, content) in sources.iter() {
+        for (start, _) in content.match_indices(&format!("\"{text}\"")) {
+            let line = content[start..].lines().next().unwrap_or_default();
+            if key.is_none_or(|key| line.contains(&format!("\"{key}\""))) {
+                let place = start + 1..start + 1 + text.len();
+                let problem = Diagnostic::new(code, file, message.clone()).at(place);
+                found.push(problem.hint(hint.clone()));
+            }
+        }
+    }
+    if found.is_empty() {
+        found.push(Diagnostic::new(code, FILE_NAME, message).hint(hint));
+    }
+    found
 }
 
 /// Where a push of the default branch goes: as the files say; when they cannot be read, where the

@@ -31,6 +31,7 @@ use crate::{
         judge::{Standing, judge},
         observe::observe,
     },
+    secrets::open::{self, Opened, Shut, Source},
 };
 
 /// How often an environment is looked at while nothing is going on.
@@ -69,7 +70,8 @@ pub async fn pass(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
     }
     if gathered.tried {
         let (commanding, commands) = command::wanted(&gathered);
-        let wanted = wanted(&gathered, commands);
+        let mut wanted = wanted(&gathered, commands);
+        wanted.opened = open_all(platform, &wanted).await?;
         match apply::apply(
             &platform.cluster,
             &desired(&wanted, platform.cluster.settings()),
@@ -170,10 +172,16 @@ async fn read_queued(
         .context("opening the commit")?;
     let app = release.app.clone();
     let read = tokio::task::spawn_blocking(move || read_iterapp::read(&app, &tree)).await??;
-    let (iterapp, notes) = match read {
+    let read = match read {
         Ok(read) => read,
         Err(mistakes) => return fail_release(lease, release, &mistakes.0).await,
     };
+    let opened =
+        read_iterapp::open_secrets(platform, &release.app, release.environment, &read).await?;
+    if let Err(mistakes) = opened {
+        return fail_release(lease, release, &mistakes.0).await;
+    }
+    let read_iterapp::Read { iterapp, notes, .. } = read;
     let running: Vec<ApplingName> = gathered
         .good
         .iter()
@@ -274,6 +282,7 @@ fn build_of<'a>(release: &'a Release, planned: &'a Planned) -> db::builds::Wante
         app: &release.app,
         appling: &planned.spec.name,
         commit: &release.commit,
+        environment: release.environment,
         settings: &planned.build,
         image: &planned.image,
     }
@@ -349,7 +358,24 @@ fn wanted(gathered: &Gathered, commands: Vec<ReleaseCommand>) -> WantedEnvironme
         versions,
         good,
         commands,
+        opened: Opened::default(),
     }
+}
+
+/// The secret values of everything that is wanted. A Secret of the namespace that is gone is told by the
+/// pods that need it; a sealed value opened when its release began.
+async fn open_all(platform: &Platform, wanted: &WantedEnvironment) -> anyhow::Result<Opened> {
+    let (opened, shut) =
+        open::open(platform, &wanted.app, wanted.environment, wanted.values()).await?;
+    for Shut { source, reason } in shut {
+        match source {
+            Source::Sealed(_) => anyhow::bail!("a sealed value of a release {reason}"),
+            Source::Named { secret, .. } => {
+                tracing::warn!(app = %wanted.app, environment = %wanted.environment, secret, reason, "a secret is missing");
+            }
+        }
+    }
+    Ok(opened)
 }
 
 /// Watches the candidates, and writes down those that made it or did not.

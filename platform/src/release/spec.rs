@@ -1,10 +1,12 @@
 //! What a release wants of one appling, kept with the release and never changed afterwards.
 
-use std::collections::BTreeMap;
-
-use iterapp_schema::{AppName, ApplingName, Environment, Http, Ingress, Run, Scale};
+use iterapp_schema::{
+    AppName, ApplingName, CronAction, EnvTable, EnvValue, Environment, Http, Ingress, Run, Scale,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::secrets::open::Opened;
 
 /// Everything the platform needs to know about an appling at one commit in one environment,
 /// except its image: plain values, made by `release::plan`, stored with the release as JSON.
@@ -24,14 +26,26 @@ pub struct ApplingSpec {
     pub hosts: Vec<String>,
     /// Names of the appling's Services; the documented name first. None for a worker.
     pub service_names: Vec<String>,
-    /// The author's variables, `[env.<environment>]` already merged over `[env.common]`.
-    pub env: BTreeMap<String, String>,
+    /// The author's variables, `[env.<environment>]` already merged over `[env.common]`: texts, and
+    /// where secret values come from.
+    pub env: EnvTable,
 }
 
 impl ApplingSpec {
     /// How it is asked over HTTP; nothing for a worker.
     pub fn http(&self) -> Option<&Http> {
         self.run.http.as_ref()
+    }
+
+    /// Every value that the appling is configured with, secret or not.
+    pub fn values(&self) -> impl Iterator<Item = &EnvValue> {
+        let actions = self.run.cronjobs.values().map(|job| &job.action);
+        let headers = actions.filter_map(|action| match action {
+            CronAction::Call { headers, .. } => Some(headers.values()),
+            CronAction::Run { .. } => None,
+        });
+        let files = self.run.files.values();
+        self.env.values().chain(files).chain(headers.flatten())
     }
 
     /// The number of pods that is wanted where the Deployment has this one now: an autoscaler's
@@ -119,6 +133,8 @@ pub struct WantedEnvironment {
     pub good: Vec<Version>,
     /// Release commands that are to run, or run; no two that may run are of the same appling.
     pub commands: Vec<ReleaseCommand>,
+    /// The secret values of all of these.
+    pub opened: Opened,
 }
 
 /// The release command of one appling of one release: it runs once, before the appling's pods are
@@ -144,7 +160,17 @@ impl WantedEnvironment {
             good: versions.clone(),
             versions,
             commands: Vec::new(),
+            opened: Opened::default(),
         }
+    }
+
+    /// Every value that anything in the environment is configured with, secret or not.
+    pub fn values(&self) -> impl Iterator<Item = &EnvValue> {
+        let versions = self.versions.iter().chain(&self.good);
+        let commands = self.commands.iter().map(|command| &command.version);
+        versions
+            .chain(commands)
+            .flat_map(|version| version.spec.values())
     }
 
     /// The namespace `apps-{app}-{environment}` that holds everything of this environment.

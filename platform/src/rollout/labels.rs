@@ -14,6 +14,8 @@ pub const ENVIRONMENT: &str = "hops.dev/environment";
 pub const APPLING: &str = "hops.dev/appling";
 /// Hash of a pod template's content: tells a candidate's pods from those of the version before.
 pub const VERSION: &str = "hops.dev/version";
+/// Marks objects whose names tell their content: they go when no pod names them any more.
+pub const CONTENT: &str = "hops.dev/content";
 /// The appling that a Job's pods work for. Not [`APPLING`], by which Services and Deployments select
 /// pods: those of Jobs are none of theirs.
 pub const JOB_OF: &str = "hops.dev/job-of";

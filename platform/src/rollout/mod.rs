@@ -11,7 +11,7 @@
 //! (pure).
 //!
 //! [`resync::watch`] says which environment is due for a pass because something in it changed;
-//! [`pods`] reads what people want to see of running pods; [`traefik`] has those kinds of objects that
+//! [`pods`] reads what people want to see of running pods, [`secrets`] what authors refer to; [`traefik`] has those kinds of objects that
 //! Kubernetes itself lacks.
 
 pub mod apply;
@@ -23,4 +23,5 @@ pub mod labels;
 pub mod observe;
 pub mod pods;
 pub mod resync;
+pub mod secrets;
 pub mod traefik;

@@ -10,7 +10,7 @@ use iterapp_schema::{AppName, Environment};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt;
@@ -84,6 +84,7 @@ fn changes(cluster: &Cluster) -> BoxStream<'static, Place> {
         .labels(&format!("{of_instance},!{}", labels::CRONJOB));
     let mut all = vec![
         metadata::<Namespace>(cluster, &config),
+        metadata::<ConfigMap>(cluster, &config),
         metadata::<Secret>(cluster, &config),
         metadata::<NetworkPolicy>(cluster, &config),
         metadata::<Service>(cluster, &config),

@@ -9,7 +9,7 @@ use chacha20poly1305::{
     XChaCha20Poly1305, XNonce,
     aead::{Aead, KeyInit, Payload},
 };
-use hmac::{Hmac, KeyInit as _, Mac};
+use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretBox, SecretSlice, SecretString};
 use sha2::Sha256;
 
@@ -102,7 +102,10 @@ impl PlatformKey {
         mac.update(b"fingerprint of a secret\0");
         mac.update(value.expose_secret().as_bytes());
         let digest = mac.finalize().into_bytes();
-        digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        digest[..8]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {
@@ -135,7 +138,10 @@ mod tests {
 
     #[test]
     fn a_bad_key_is_refused_without_being_repeated() {
-        let error = format!("{:#}", PlatformKey::parse(&"c2hvcnQ=".into()).err().unwrap());
+        let error = format!(
+            "{:#}",
+            PlatformKey::parse(&"c2hvcnQ=".into()).err().unwrap()
+        );
         assert!(error.contains("32 bytes") && !error.contains("c2hv"));
     }
 }

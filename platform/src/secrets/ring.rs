@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use iterapp_schema::{AppName, Environment};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
 
 use super::{
@@ -24,7 +24,7 @@ impl KeyRing {
         let opened = pairs.into_iter().map(|pair| {
             let id = id(&pair.public_key)?;
             let private = key.open_bytes(&place(id), &pair.private_key)?;
-            PrivateKey::parse(&private)
+            PrivateKey::parse(private.expose_secret())
         });
         Ok(KeyRing(opened.collect::<anyhow::Result<_>>()?))
     }

@@ -66,14 +66,18 @@ pub struct PublicKey([u8; KEY_LENGTH]);
 
 /// A text that is no public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a sealing key: 43 letters, digits, `-` and `_` are wanted, as the platform prints them")]
+#[error(
+    "not a sealing key: 43 letters, digits, `-` and `_` are wanted, as the platform prints them"
+)]
 pub struct NoPublicKey;
 
 impl FromStr for PublicKey {
     type Err = NoPublicKey;
 
     fn from_str(text: &str) -> Result<Self, NoPublicKey> {
-        let bytes = URL_SAFE_NO_PAD.decode(text.trim()).map_err(|_| NoPublicKey)?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(text.trim())
+            .map_err(|_| NoPublicKey)?;
         Self::from_bytes(&bytes)
     }
 }
@@ -166,7 +170,9 @@ impl FromStr for Sealed {
     type Err = OpenError;
 
     fn from_str(text: &str) -> Result<Self, OpenError> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| OpenError::Malformed)?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(text)
+            .map_err(|_| OpenError::Malformed)?;
         let (header, rest) = bytes.split_first_chunk().ok_or(OpenError::Malformed)?;
         let header: [u8; HEADER_LENGTH] = *header;
         if header[0] != VERSION {
@@ -277,11 +283,19 @@ mod tests {
 
     fn seal(key: &PrivateKey, environment: Option<Environment>) -> String {
         let app = app("shop");
-        let scope = Scope { app: &app, environment };
+        let scope = Scope {
+            app: &app,
+            environment,
+        };
         key.public().seal(scope, &"open sesame".into()).unwrap()
     }
 
-    fn open(key: &PrivateKey, name: &str, environment: Environment, text: &str) -> Result<String, OpenError> {
+    fn open(
+        key: &PrivateKey,
+        name: &str,
+        environment: Environment,
+        text: &str,
+    ) -> Result<String, OpenError> {
         let opened = key.open(&app(name), environment, &text.parse()?)?;
         Ok(opened.expose_secret().to_owned())
     }
@@ -291,11 +305,20 @@ mod tests {
         let key = PrivateKey::generate();
         let everywhere = seal(&key, None);
         let in_prod = seal(&key, Some(PROD));
-        assert_eq!(open(&key, "shop", PROD, &everywhere).unwrap(), "open sesame");
-        assert_eq!(open(&key, "shop", TEST, &everywhere).unwrap(), "open sesame");
+        assert_eq!(
+            open(&key, "shop", PROD, &everywhere).unwrap(),
+            "open sesame"
+        );
+        assert_eq!(
+            open(&key, "shop", TEST, &everywhere).unwrap(),
+            "open sesame"
+        );
         assert_eq!(open(&key, "shop", PROD, &in_prod).unwrap(), "open sesame");
         assert_eq!(open(&key, "shop", TEST, &in_prod), Err(OpenError::Refused));
-        assert_eq!(open(&key, "other", PROD, &everywhere), Err(OpenError::Refused));
+        assert_eq!(
+            open(&key, "other", PROD, &everywhere),
+            Err(OpenError::Refused)
+        );
         assert_eq!(open(&key, "other", PROD, &in_prod), Err(OpenError::Refused));
     }
 
@@ -336,7 +359,10 @@ mod tests {
         let key = PrivateKey::generate();
         let kept = PrivateKey::parse(key.expose_secret()).unwrap();
         assert_eq!(kept.public(), key.public());
-        assert_eq!(open(&kept, "shop", PROD, &seal(&key, None)).unwrap(), "open sesame");
+        assert_eq!(
+            open(&kept, "shop", PROD, &seal(&key, None)).unwrap(),
+            "open sesame"
+        );
         let public: PublicKey = key.public().to_string().parse().unwrap();
         assert_eq!(public, key.public());
         assert_eq!("hunter22".parse::<PublicKey>(), Err(NoPublicKey));

@@ -8,6 +8,7 @@ mod git;
 mod hook;
 mod logs;
 mod releases;
+mod secrets;
 
 use std::{
     sync::{Arc, LazyLock},
@@ -20,7 +21,7 @@ use axum::{
     extract::{DefaultBodyLimit, FromRef},
     http::{StatusCode, header::CONTENT_TYPE},
     response::IntoResponse,
-    routing::{get, post},
+    routing::{delete, get, post, put},
 };
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
@@ -127,6 +128,18 @@ fn router(server: Server) -> Router {
             "/apps/{app}/environments/{environment}/diff",
             get(diff::show),
         )
+        .route(
+            "/apps/{app}/environments/{environment}/secrets",
+            get(secrets::list),
+        )
+        .route(
+            "/apps/{app}/environments/{environment}/secrets/{name}",
+            delete(secrets::delete),
+        )
+        .route(
+            "/apps/{app}/environments/{environment}/secrets/{name}/{key}",
+            put(secrets::set),
+        )
         .route("/releases/{id}", get(releases::show))
         .route("/releases/{id}/log", get(logs::release))
         .fallback(error::unknown_path)
@@ -151,6 +164,7 @@ fn router(server: Server) -> Router {
         .layer(deadline(WEBHOOK_DEADLINE))
         .layer(DefaultBodyLimit::max(WEBHOOK_LIMIT));
     Router::new()
+        .route("/api/sealing-key", get(secrets::sealing_key))
         .nest("/api", api)
         .nest("/git", git)
         .nest("/webhooks", webhooks)

@@ -56,6 +56,7 @@ pub enum Outcome {
 pub async fn dry_run(cluster: &Cluster, objects: &Objects) -> Result<Vec<Preview>, ApplyError> {
     let Objects {
         namespace: wanted,
+        config_maps,
         secrets,
         network_policies,
         services,
@@ -71,6 +72,7 @@ pub async fn dry_run(cluster: &Cluster, objects: &Objects) -> Result<Vec<Preview
         return Ok(all_new(objects));
     };
     let all = tokio::try_join!(
+        previews(cluster, &namespace, config_maps),
         previews(cluster, &namespace, secrets),
         previews(cluster, &namespace, network_policies),
         previews(cluster, &namespace, services),
@@ -80,7 +82,7 @@ pub async fn dry_run(cluster: &Cluster, objects: &Objects) -> Result<Vec<Preview
         of_traefik(cluster, &namespace, traefik.as_ref()),
         previews(cluster, &namespace, cron_jobs),
     )?;
-    Ok(<[_; 8]>::from(all).concat())
+    Ok(<[_; 9]>::from(all).concat())
 }
 
 /// Where the ingress is another one's, the cluster perhaps does not have these kinds.

@@ -75,8 +75,20 @@ impl<K: Namespaced + Serialize> Kind<K> {
         writer: &Writer<'_, F>,
         wanted: &[K],
     ) -> Result<(), ApplyError> {
+        self.prune_but(writer, wanted, |_| false).await
+    }
+
+    /// The same, but for those that are to stay.
+    pub(super) async fn prune_but<F: Fence>(
+        &self,
+        writer: &Writer<'_, F>,
+        wanted: &[K],
+        stays: impl Fn(&str) -> bool,
+    ) -> Result<(), ApplyError> {
         for (name, metadata) in self.unwanted(wanted) {
-            self.delete(writer, name, metadata).await?;
+            if !stays(name) {
+                self.delete(writer, name, metadata).await?;
+            }
         }
         Ok(())
     }

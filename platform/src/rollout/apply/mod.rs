@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `namespace` | made, or found to be ours, or refused |
 //! | `kind` | one kind of object in it: applied, and pruned of what is wanted no more |
+//! | `configuration` | what pods were configured with goes when no pod names it any more |
 //! | `job` | release commands, which run once and are not applied |
 //! | `replicas` | how many pods a Deployment has: said by us, or by an autoscaler |
 //! | `take_back` | fields of ours that somebody else has put something into |
@@ -11,6 +12,7 @@
 //! | `dry_run` | what all that would come to, without doing it |
 //! | `error` | what the apiserver's refusals mean |
 
+mod configuration;
 mod dry_run;
 mod error;
 mod fence;
@@ -28,7 +30,7 @@ pub use fence::{Fence, LeaseLost};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::CronJob;
-use k8s_openapi::api::core::v1::{Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 
 use super::cluster::Cluster;
@@ -61,6 +63,7 @@ pub async fn apply(
 ) -> Result<(), ApplyError> {
     let Objects {
         namespace,
+        config_maps,
         secrets,
         network_policies,
         services,
@@ -75,6 +78,7 @@ pub async fn apply(
     let namespace = namespace::ensure(&writer, namespace).await?;
 
     let (
+        old_config_maps,
         old_secrets,
         old_network_policies,
         old_services,
@@ -84,6 +88,7 @@ pub async fn apply(
         old_cron_jobs,
         old_jobs,
     ) = tokio::try_join!(
+        Kind::<ConfigMap>::read(cluster, &namespace),
         Kind::<Secret>::read(cluster, &namespace),
         Kind::<NetworkPolicy>::read(cluster, &namespace),
         Kind::<Service>::read(cluster, &namespace),
@@ -97,6 +102,7 @@ pub async fn apply(
 
     old_autoscalers.prune(&writer, autoscalers).await?;
     let refusals = [
+        old_config_maps.put(&writer, config_maps).await?,
         old_secrets.put(&writer, secrets).await?,
         old_network_policies.put(&writer, network_policies).await?,
         old_services.put(&writer, services).await?,
@@ -120,7 +126,13 @@ pub async fn apply(
         .prune(&writer, network_policies)
         .await?;
     old_jobs.prune(&writer, jobs).await?;
-    old_secrets.prune(&writer, secrets).await?;
+    configuration::prune(
+        &writer,
+        &namespace,
+        (&old_config_maps, config_maps),
+        (&old_secrets, secrets),
+    )
+    .await?;
 
     if refusals.is_empty() {
         return Ok(());

@@ -15,6 +15,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use secrecy::ExposeSecret;
 
 use super::Part;
 use super::labels::{self, Labels};
@@ -124,8 +125,9 @@ fn cron_job(run: &Run<'_>) -> CronJob {
             starting_deadline_seconds: Some(STARTING_DEADLINE),
             successful_jobs_history_limit: Some(1),
             failed_jobs_history_limit: Some(3),
-            // An appling without pods is paused, and all its work with it.
-            suspend: Some(run.part.version.spec.replicas() == 0),
+            // An appling without pods is paused, and all its work with it; and a request is not made
+            // without a header that cannot be had.
+            suspend: Some(run.part.version.spec.replicas() == 0 || headers(run).is_none()),
             job_template: JobTemplateSpec {
                 metadata: Some(labelled(labels_of(run))),
                 spec: Some(job(run)),
@@ -257,11 +259,11 @@ fn secret_name(run: &Run<'_>) -> String {
 }
 
 fn secret(run: &Run<'_>) -> Option<Secret> {
-    let CronAction::Call { path, headers } = &run.asked.action else {
+    let CronAction::Call { path, .. } = &run.asked.action else {
         return None;
     };
     let service = run.part.version.spec.service_names.first()?;
-    let content = request(&format!("http://{service}{path}"), headers);
+    let content = request(&format!("http://{service}{path}"), &headers(run)?);
     Some(Secret {
         metadata: run.part.metadata(&secret_name(run)),
         type_: Some("Opaque".to_owned()),
@@ -270,9 +272,25 @@ fn secret(run: &Run<'_>) -> Option<Secret> {
     })
 }
 
+/// The headers of a call; nothing when one of them is a secret that could not be opened.
+fn headers(run: &Run<'_>) -> Option<BTreeMap<String, String>> {
+    let CronAction::Call { headers, .. } = &run.asked.action else {
+        return Some(BTreeMap::new());
+    };
+    let opened = |value: &EnvValue| {
+        let opened = run.part.wanted.opened.get(value)?;
+        Some(opened.value.expose_secret().to_owned())
+    };
+    let header = |(name, value): (&String, &EnvValue)| {
+        let value = value.plain().or_else(|| opened(value))?;
+        Some((name.clone(), value))
+    };
+    headers.iter().map(header).collect()
+}
+
 /// A GET, as curl reads it from a file. Whatever is not 2xx ends it with an error: redirects,
 /// too, of which it follows none. What the appling answers is in the log, and its status after it.
-fn request(url: &str, headers: &BTreeMap<String, EnvValue>) -> String {
+fn request(url: &str, headers: &BTreeMap<String, String>) -> String {
     let mut lines = vec![
         format!("url = {}", quoted(url)),
         "globoff".to_owned(),
@@ -286,7 +304,6 @@ fn request(url: &str, headers: &BTreeMap<String, EnvValue>) -> String {
         r#"write-out = "\n%{http_code} in %{time_total} s\n""#.to_owned(),
     ];
     for (name, value) in headers {
-        let value = value.plain().unwrap_or_default();
         // A header without a value is written so; `Name:` would mean that it is not sent.
         let header = match value.trim() {
             "" => format!("{name};"),
@@ -324,8 +341,7 @@ mod tests {
             ("X-Empty", ""),
             ("X-Lines", "one\r\nX-Two: two"),
         ];
-        let headers =
-            headers.map(|(name, value)| (name.to_owned(), EnvValue::Text(value.to_owned())));
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let written = request("http://shop/tidy?a={b}", &headers.into());
         insta::assert_snapshot!(written);
     }

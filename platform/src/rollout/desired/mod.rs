@@ -2,6 +2,7 @@
 //! the same objects, and nothing else decides what an object looks like.
 
 mod autoscaler;
+mod configuration;
 mod cronjob;
 mod deployment;
 mod ingress;
@@ -25,7 +26,7 @@ pub use resources::amount;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
@@ -40,7 +41,10 @@ use crate::release::spec::{Version, WantedEnvironment};
 pub struct Objects {
     /// Holds all the others.
     pub namespace: Namespace,
-    /// Credentials for pulling images, and the requests of cron jobs.
+    /// Plain variables and files of applings, named after their content.
+    pub config_maps: Vec<ConfigMap>,
+    /// Secret variables and files likewise, credentials for pulling images, and the requests of cron
+    /// jobs.
     pub secrets: Vec<Secret>,
     /// With whom isolated applings may speak.
     pub network_policies: Vec<NetworkPolicy>,
@@ -75,6 +79,7 @@ impl Objects {
     pub fn to_json(&self) -> Vec<Value> {
         let Self {
             namespace,
+            config_maps,
             secrets,
             network_policies,
             services,
@@ -86,6 +91,7 @@ impl Objects {
             jobs,
         } = self;
         let mut all = vec![json!(namespace)];
+        all.extend(values(config_maps));
         all.extend(values(secrets));
         all.extend(values(network_policies));
         all.extend(values(services));
@@ -116,9 +122,16 @@ pub fn desired(wanted: &WantedEnvironment, settings: &Settings) -> Objects {
         .collect();
     let pull_secret = pull_secret::secret(wanted, settings);
     let requests = cronjob::secrets(&good);
+    let all: Vec<&Part<'_>> = applings.iter().chain(&good).chain(&commands).collect();
+    let configured = configuration::secrets(&all);
     Objects {
         namespace: namespace::namespace(wanted, settings),
-        secrets: pull_secret.into_iter().chain(requests).collect(),
+        config_maps: configuration::config_maps(&all),
+        secrets: pull_secret
+            .into_iter()
+            .chain(configured)
+            .chain(requests)
+            .collect(),
         network_policies: network_policies(&applings, &commands),
         services: each(&applings, service::services),
         deployments: applings.iter().map(deployment::deployment).collect(),
@@ -193,6 +206,7 @@ impl<'a> Part<'a> {
             versions: _,
             good: _,
             commands: _,
+            opened: _,
         } = wanted;
         let appling = &version.spec.name;
         let mut labels = labels::of_environment(&settings.instance, app, *environment);

@@ -1,7 +1,5 @@
 //! The pods of one version of an appling.
 
-use std::collections::BTreeMap;
-
 use iterapp_schema::Http;
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EnvVar, HTTPGetAction, Lifecycle, LifecycleHandler,
@@ -12,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use sha2::{Digest, Sha256};
 
-use super::{Part, labels, pull_secret, resources};
+use super::{Part, configuration, labels, pull_secret, resources};
 
 /// The name of the author's container in every pod.
 pub const CONTAINER: &str = "app";
@@ -25,7 +23,11 @@ pub(super) const PORT_NAME: &str = "http";
 pub(super) fn template(part: &Part<'_>) -> PodTemplateSpec {
     let mut labels = part.labels.clone();
     let spec = pod_spec(part);
-    labels.insert(labels::VERSION.to_owned(), short_hash(&(&labels, &spec)));
+    let secrets = configuration::fingerprints(part);
+    labels.insert(
+        labels::VERSION.to_owned(),
+        short_hash(&(&labels, &spec, &secrets)),
+    );
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(labels),
@@ -63,8 +65,10 @@ pub(super) fn pod_spec(part: &Part<'_>) -> PodSpec {
                 type_: "RuntimeDefault".to_owned(),
                 ..SeccompProfile::default()
             }),
+            fs_group: (!run.files.is_empty()).then_some(configuration::FILES_GROUP),
             ..PodSecurityContext::default()
         }),
+        volumes: some(configuration::volumes(part)),
         // Kubernetes counts from before the drain, authors from SIGTERM.
         termination_grace_period_seconds: Some(i64::from(run.grace_period) + drain_seconds(part)),
         node_selector: (!run.node_selector.is_empty()).then(|| run.node_selector.clone()),
@@ -103,6 +107,8 @@ fn container(part: &Part<'_>) -> Container {
         image_pull_policy: Some("IfNotPresent".to_owned()),
         args: spec.run.command.as_deref().map(arguments),
         env: Some(env(part)),
+        env_from: configuration::env_from(part),
+        volume_mounts: some(configuration::volume_mounts(part)),
         resources: resources::resources(part),
         ports: spec.http().map(|http| vec![port(http)]),
         startup_probe: spec.http().map(startup),
@@ -125,25 +131,24 @@ fn port(http: &Http) -> ContainerPort {
     }
 }
 
-/// The author's variables, and the platform's own, of which only `PORT` can be overridden.
+/// The platform's own variables, of which only `PORT` can be overridden. Those of the author stand
+/// in objects of their own, and what stands here wins.
 fn env(part: &Part<'_>) -> Vec<EnvVar> {
     let spec = &part.version.spec;
-    let mut all: BTreeMap<&str, String> = BTreeMap::new();
-    if let Some(http) = spec.http() {
-        all.insert("PORT", http.port.to_string());
-    }
-    all.extend(
-        spec.env
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.clone())),
-    );
-    all.insert("HOPS_APP", part.wanted.app.to_string());
-    all.insert("HOPS_APPLING", spec.name.to_string());
-    all.insert("HOPS_ENV", part.wanted.environment.to_string());
-    all.insert("HOPS_GIT_SHA", spec.commit.clone());
-    all.into_iter()
-        .map(|(name, value)| variable(name, &value))
-        .collect()
+    let mut all = vec![
+        variable("HOPS_APP", part.wanted.app.as_ref()),
+        variable("HOPS_APPLING", spec.name.as_ref()),
+        variable("HOPS_ENV", &part.wanted.environment.to_string()),
+        variable("HOPS_GIT_SHA", &spec.commit),
+    ];
+    let http = spec.http().filter(|_| !spec.env.contains_key("PORT"));
+    all.extend(http.map(|http| variable("PORT", &http.port.to_string())));
+    all.extend(configuration::env_elsewhere(part));
+    all
+}
+
+fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
 }
 
 fn variable(name: &str, value: &str) -> EnvVar {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use iterapp_schema::{Autoscale, Environment, Http, Resources, Run, Scale};
+use iterapp_schema::{Autoscale, EnvValue, Environment, Http, Resources, Run, Scale};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::json;
 
 use super::*;
 use crate::release::spec::{ApplingSpec, ReleaseCommand};
 use crate::rollout::cluster::{Defaults, RegistryCredentials};
+use crate::secrets::open::{Opened, Source};
 
 pub(super) fn version(name: &str) -> Version {
     let text = |text: &str| text.to_owned();
@@ -21,7 +22,7 @@ pub(super) fn version(name: &str) -> Version {
             run: Run::default(),
             hosts: vec![format!("{name}.test.example.org")],
             service_names: vec![text(name)],
-            env: BTreeMap::from([(text("GREETING"), text("hello"))]),
+            env: BTreeMap::from([(text("GREETING"), EnvValue::Text(text("hello")))]),
         },
         image: format!(
             "registry.example.org/shop/{name}@sha256:{}",
@@ -42,6 +43,7 @@ pub(super) fn wanted(environment: Environment, versions: Vec<Version>) -> Wanted
 fn golden(wanted: &WantedEnvironment, settings: &Settings) -> String {
     let Objects {
         namespace,
+        config_maps,
         secrets,
         services,
         deployments,
@@ -55,6 +57,7 @@ fn golden(wanted: &WantedEnvironment, settings: &Settings) -> String {
     assert!(jobs.is_empty());
     let all = json!([
         namespace,
+        config_maps,
         secrets,
         services,
         deployments,
@@ -77,11 +80,78 @@ fn label_of(version: Version) -> String {
     version_label(&objects.deployments[0]).unwrap().to_owned()
 }
 
+/// What the container sees: its own variables win over those of the ConfigMap.
 fn env_of(version: Version) -> BTreeMap<String, String> {
-    let spec = objects(version).deployments.remove(0).spec.unwrap();
+    let mut objects = objects(version);
+    let mut env = objects.config_maps.remove(0).data.unwrap();
+    let spec = objects.deployments.remove(0).spec.unwrap();
     let container = spec.template.spec.unwrap().containers.remove(0);
     let pairs = container.env.unwrap().into_iter();
-    pairs.map(|v| (v.name, v.value.unwrap())).collect()
+    env.extend(pairs.map(|v| (v.name, v.value.unwrap())));
+    env
+}
+
+fn sealed(text: &str) -> EnvValue {
+    EnvValue::Encrypted {
+        encrypted: text.to_owned(),
+    }
+}
+
+fn named(secret: &str, key: &str) -> EnvValue {
+    EnvValue::Secret {
+        secret: secret.to_owned(),
+        key: key.to_owned(),
+    }
+}
+
+/// An appling with variables and files of every origin; the named ones are not the platform's.
+fn configured(value: &str) -> WantedEnvironment {
+    let mut shop = version("shop");
+    let text = |text: &str| text.to_owned();
+    shop.spec.env.insert(text("TOKEN"), sealed("token"));
+    shop.spec.env.insert(text("KEY"), named("firebase", "key"));
+    shop.spec.run.files = BTreeMap::from([
+        (
+            text("/etc/shop/shop.conf"),
+            EnvValue::Text(text("colour = blue\n")),
+        ),
+        (text("/etc/shop/key.pem"), sealed("pem")),
+        (text("/run/firebase"), named("firebase", "key")),
+    ]);
+    let opened = ["token", "pem"].map(|name| {
+        let source = Source::of(&sealed(name)).unwrap();
+        (source, format!("{value} of {name}"))
+    });
+    WantedEnvironment {
+        opened: Opened::placeholders(opened),
+        ..wanted(Environment::Test, vec![shop])
+    }
+}
+
+#[test]
+fn variables_and_files_of_every_origin() {
+    let wanted = configured("the value");
+    insta::assert_snapshot!(golden(&wanted, &Settings::new("main")));
+}
+
+#[test]
+fn a_changed_secret_has_another_name_and_makes_other_pods() {
+    let settings = Settings::new("main");
+    let (one, other) = (
+        desired(&configured("one"), &settings),
+        desired(&configured("other"), &settings),
+    );
+    let names = |objects: &Objects| -> Vec<String> {
+        let secrets = objects.secrets.iter();
+        secrets
+            .map(|secret| secret.metadata.name.clone().unwrap())
+            .collect()
+    };
+    assert_eq!(one.config_maps, other.config_maps);
+    assert_eq!(names(&one).len(), 2);
+    assert!(names(&one).iter().all(|name| !names(&other).contains(name)));
+    let label = |objects: &Objects| version_label(&objects.deployments[0]).unwrap().to_owned();
+    assert_ne!(label(&one), label(&other));
 }
 
 #[test]
@@ -211,7 +281,9 @@ fn defaults_are_for_applings_that_do_not_say() {
 fn the_author_may_set_port_and_nothing_else_of_ours() {
     let mut shop = version("shop");
     for name in ["PORT", "HOPS_ENV"] {
-        shop.spec.env.insert(name.to_owned(), "mine".to_owned());
+        shop.spec
+            .env
+            .insert(name.to_owned(), EnvValue::Text("mine".to_owned()));
     }
     let env = env_of(shop);
     assert_eq!(env["PORT"], "mine");
@@ -221,10 +293,11 @@ fn the_author_may_set_port_and_nothing_else_of_ours() {
 #[test]
 fn dollars_are_the_authors_own() {
     let mut shop = version("shop");
-    shop.spec
-        .env
-        .insert("PRICE".to_owned(), "$(PORT) $$ $".to_owned());
-    assert_eq!(env_of(shop)["PRICE"], "$$(PORT) $$$$ $$");
+    shop.spec.env.insert(
+        "PRICE".to_owned(),
+        EnvValue::Text("$(PORT) $$ $".to_owned()),
+    );
+    assert_eq!(env_of(shop)["PRICE"], "$(PORT) $$ $");
 }
 
 #[test]

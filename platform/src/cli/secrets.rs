@@ -1,0 +1,163 @@
+//! `hops secrets`: secrets of an environment that stand in no file.
+
+use clap::Subcommand;
+use iterapp_schema::Environment;
+use reqwest::Method;
+use secrecy::ExposeSecret;
+
+use crate::api::{Secret, SecretValue};
+
+use super::client::{Ask, Client};
+use super::failure::Failure;
+use super::login::value_from_stdin;
+use super::table::Table;
+use super::target::{AppArgument, environment};
+use super::ui::Ui;
+use super::{Context, time};
+
+/// Set, list and delete secrets of an environment: `{ secret = "name", key = "key" }` in iterapp.toml
+#[derive(Debug, clap::Args)]
+pub struct Secrets {
+    #[command(subcommand)]
+    command: SecretsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum SecretsCommand {
+    Set(Set),
+    List(Of),
+    Delete(Delete),
+}
+
+/// Of which app and environment
+#[derive(Debug, clap::Args)]
+struct Of {
+    #[command(flatten)]
+    app: AppArgument,
+    /// The environment: prod, test, or snap0 to snap9
+    #[arg(short = 'e', long, value_parser = environment)]
+    environment: Environment,
+}
+
+/// Set a value, which is asked for or read from stdin; pods that use it are replaced
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hops secrets set -a hello -e prod firebase private_key < key.pem
+  in iterapp.toml:  KEY = { secret = \"firebase\", key = \"private_key\" }")]
+struct Set {
+    #[command(flatten)]
+    of: Of,
+    /// The secret's name
+    name: String,
+    /// The key in it
+    key: String,
+}
+
+/// Delete a secret, or one key of it; what still needs it does not start any more
+#[derive(Debug, clap::Args)]
+struct Delete {
+    #[command(flatten)]
+    of: Of,
+    /// The secret's name
+    name: String,
+    /// The key in it; without one all of them
+    key: Option<String>,
+}
+
+impl Secrets {
+    /// Does what is asked for.
+    pub async fn run(self, context: &mut Context) -> Result<(), Failure> {
+        let client = context.client()?;
+        match self.command {
+            SecretsCommand::Set(set) => set.run(&client, context).await,
+            SecretsCommand::List(of) => list(of, &client, context).await,
+            SecretsCommand::Delete(delete) => delete.run(&client, context).await,
+        }
+    }
+}
+
+/// The segments of the path to an environment's secrets.
+fn path<'a>(app: &'a str, environment: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
+    let start = ["apps", app, "environments", environment, "secrets"];
+    start.into_iter().chain(rest.iter().copied()).collect()
+}
+
+impl Set {
+    async fn run(self, client: &Client, context: &mut Context) -> Result<(), Failure> {
+        let Self { of, name, key } = self;
+        let app = of.app.choose(context, client.url())?;
+        let value = value_from_stdin("value: ")?;
+        let body = SecretValue {
+            value: value.expose_secret().to_owned(),
+        };
+        let environment = of.environment.to_string();
+        let path = path(app.as_ref(), &environment, &[&name, &key]);
+        let ask = Ask {
+            path: &path,
+            query: &[],
+        };
+        client.change(Method::PUT, ask, Some(&body)).await?;
+        done(
+            &mut context.ui,
+            &format!("set {name} {key} in {environment}"),
+        )
+    }
+}
+
+impl Delete {
+    async fn run(self, client: &Client, context: &mut Context) -> Result<(), Failure> {
+        let Self { of, name, key } = self;
+        let app = of.app.choose(context, client.url())?;
+        let environment = of.environment.to_string();
+        let query: Vec<(&str, String)> = key.into_iter().map(|key| ("key", key)).collect();
+        let path = path(app.as_ref(), &environment, &[&name]);
+        let ask = Ask {
+            path: &path,
+            query: &query,
+        };
+        client.change(Method::DELETE, ask, None::<&()>).await?;
+        done(
+            &mut context.ui,
+            &format!("deleted {name} from {environment}"),
+        )
+    }
+}
+
+fn done(ui: &mut Ui, what: &str) -> Result<(), Failure> {
+    match ui.is_json() {
+        true => ui.json(&serde_json::json!({})),
+        false => ui.line(what),
+    }
+}
+
+async fn list(of: Of, client: &Client, context: &mut Context) -> Result<(), Failure> {
+    let app = of.app.choose(context, client.url())?;
+    let environment = of.environment.to_string();
+    let path = path(app.as_ref(), &environment, &[]);
+    let ask = Ask {
+        path: &path,
+        query: &[],
+    };
+    let secrets: Vec<Secret> = client.get(ask).await?;
+    let ui = &mut context.ui;
+    if ui.is_json() {
+        return ui.json(&secrets);
+    }
+    if secrets.is_empty() {
+        ui.note(format_args!("no secrets in {environment} yet"));
+        ui.hint(format_args!(
+            "hops secrets set -a {app} -e {environment} NAME KEY"
+        ));
+        return Ok(());
+    }
+    let mut table = Table::new(["SECRET", "KEY", "SET"]);
+    for secret in &secrets {
+        table.row([
+            secret.name.clone().into(),
+            secret.key.clone().into(),
+            time::ago(secret.updated_at, ui.now()).into(),
+        ]);
+    }
+    ui.text(&table.render())
+}

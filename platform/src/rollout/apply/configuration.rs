@@ -1,0 +1,97 @@
+//! ConfigMaps and Secrets that are wanted no more, but that pods still name: a pod of the version
+//! before may be started again until the last moment.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodSpec, Secret};
+use kube::api::ListParams;
+
+use super::super::cluster::Cluster;
+use super::kind::Kind;
+use super::write::Writer;
+use super::{ApplyError, Fence, OurNamespace};
+
+/// Deletes what is ours and not wanted, but for what live pods name.
+pub(super) async fn prune(
+    writer: &Writer<'_, impl Fence>,
+    namespace: &OurNamespace,
+    (config_maps, wanted_config_maps): (&Kind<ConfigMap>, &[ConfigMap]),
+    (secrets, wanted_secrets): (&Kind<Secret>, &[Secret]),
+) -> Result<(), ApplyError> {
+    let unwanted =
+        config_maps.unwanted(wanted_config_maps).count() + secrets.unwanted(wanted_secrets).count();
+    if unwanted == 0 {
+        return Ok(());
+    }
+    let named = Named::read(writer.cluster, namespace).await?;
+    let keep = |names: &BTreeSet<String>, name: &str| names.contains(name);
+    config_maps
+        .prune_but(writer, wanted_config_maps, |name| {
+            keep(&named.config_maps, name)
+        })
+        .await?;
+    secrets
+        .prune_but(writer, wanted_secrets, |name| keep(&named.secrets, name))
+        .await
+}
+
+/// What pods name, and what makes pods.
+#[derive(Default)]
+struct Named {
+    config_maps: BTreeSet<String>,
+    secrets: BTreeSet<String>,
+}
+
+impl Named {
+    async fn read(cluster: &Cluster, namespace: &OurNamespace) -> Result<Self, ApplyError> {
+        let ours = ListParams::default();
+        let sets = cluster.in_namespace::<ReplicaSet>(&namespace.name);
+        let pods = cluster.in_namespace::<Pod>(&namespace.name);
+        let what = format!("list the pods of {}", namespace.name);
+        let (sets, pods) = tokio::try_join!(
+            cluster.request(&what, || async { sets.list(&ours).await }),
+            cluster.request(&what, || async { pods.list(&ours).await }),
+        )?;
+        let mut named = Self::default();
+        for set in sets.items {
+            let Some(spec) = set.spec.filter(|spec| spec.replicas != Some(0)) else {
+                continue;
+            };
+            named.of(spec.template.and_then(|template| template.spec));
+        }
+        let ended = |pod: &Pod| {
+            let phase = pod
+                .status
+                .as_ref()
+                .and_then(|status| status.phase.as_deref());
+            matches!(phase, Some("Succeeded" | "Failed"))
+        };
+        for pod in pods.items.into_iter().filter(|pod| !ended(pod)) {
+            named.of(pod.spec);
+        }
+        Ok(named)
+    }
+
+    fn of(&mut self, spec: Option<PodSpec>) {
+        let Some(spec) = spec else { return };
+        let containers = spec
+            .containers
+            .into_iter()
+            .chain(spec.init_containers.into_iter().flatten());
+        for source in containers.flat_map(|container| container.env_from.unwrap_or_default()) {
+            self.config_maps
+                .extend(source.config_map_ref.map(|map| map.name));
+            self.secrets
+                .extend(source.secret_ref.map(|secret| secret.name));
+        }
+        for volume in spec.volumes.into_iter().flatten() {
+            self.config_maps
+                .extend(volume.config_map.map(|map| map.name));
+            self.secrets
+                .extend(volume.secret.and_then(|secret| secret.secret_name));
+        }
+        let pull = spec.image_pull_secrets.into_iter().flatten();
+        self.secrets.extend(pull.map(|secret| secret.name));
+    }
+}

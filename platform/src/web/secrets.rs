@@ -1,0 +1,115 @@
+//! Secrets of environments, and what values for `iterapp.toml` are sealed with. No value is ever
+//! answered.
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    http::StatusCode,
+};
+use iterapp_schema::Environment;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{Answer, Problem, apps, releases::parse_environment};
+use crate::{
+    api,
+    db::{self, apps::App},
+    platform::Platform,
+    secrets::{open::place, ring::KeyRing},
+};
+
+/// The largest value: a Kubernetes Secret holds a mebibyte in all.
+const LARGEST: usize = 256 << 10;
+
+/// `GET /api/sealing-key`; it is no secret.
+pub async fn sealing_key(State(platform): State<Platform>) -> Answer<Json<api::SealingKey>> {
+    let key = KeyRing::load(&platform.db, &platform.key).await?.newest()?;
+    Ok(Json(api::SealingKey {
+        key: key.to_string(),
+        id: key.id().to_string(),
+    }))
+}
+
+/// `GET /api/apps/{app}/environments/{environment}/secrets`
+pub async fn list(
+    State(platform): State<Platform>,
+    Path((app, environment)): Path<(String, String)>,
+) -> Answer<Json<Vec<api::Secret>>> {
+    let app = apps::find(&platform, &app).await?;
+    let environment = parse_environment(&environment)?;
+    let Some(id) = db::environments::find(&platform.db, &app.name, environment).await? else {
+        return Ok(Json(Vec::new()));
+    };
+    let secrets = db::secrets::of_environment(&platform.db, id).await?;
+    let told = secrets.into_iter().map(|secret| api::Secret {
+        updated_at: secret.updated_at(),
+        name: secret.name,
+        key: secret.key,
+    });
+    Ok(Json(told.collect()))
+}
+
+/// `PUT /api/apps/{app}/environments/{environment}/secrets/{name}/{key}`: pods that use it get it with
+/// the environment's next pass.
+pub async fn set(
+    State(platform): State<Platform>,
+    Path((app, environment, name, key)): Path<(String, String, String, String)>,
+    Json(asked): Json<api::SecretValue>,
+) -> Answer<StatusCode> {
+    let app = apps::find(&platform, &app).await?;
+    let environment = parse_environment(&environment)?;
+    for (text, what) in [(&name, "name"), (&key, "key")] {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if text.is_empty() || text.len() > 253 || !text.chars().all(allowed) {
+            let message = format!("a secret's {what} has letters, digits, `.`, `_` and `-`");
+            return Err(Problem::bad_request(message));
+        }
+    }
+    if asked.value.len() > LARGEST || asked.value.contains('\0') {
+        let message = format!("a secret has at most {LARGEST} bytes, and no NUL");
+        return Err(Problem::bad_request(message));
+    }
+    let id = environment_id(&platform, &app, environment).await?;
+    let sealed = platform
+        .key
+        .seal(&place(id, &name, &key), &asked.value.into())?;
+    db::secrets::set(&platform.db, id, (&name, &key), &sealed).await?;
+    db::environments::nudge(&platform.db, &app.name, environment).await?;
+    tracing::info!(app = %app.name, %environment, name, key, "secret set");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn environment_id(platform: &Platform, app: &App, environment: Environment) -> Answer<Uuid> {
+    let mut tx = platform.db.begin().await?;
+    let id = db::environments::lock_or_create(&mut tx, &app.name, environment).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// What `DELETE` understands.
+#[derive(Debug, Deserialize)]
+pub struct DeleteQuery {
+    key: Option<String>,
+}
+
+/// `DELETE /api/apps/{app}/environments/{environment}/secrets/{name}?key=K`
+pub async fn delete(
+    State(platform): State<Platform>,
+    Path((app, environment, name)): Path<(String, String, String)>,
+    Query(query): Query<DeleteQuery>,
+) -> Answer<StatusCode> {
+    let app = apps::find(&platform, &app).await?;
+    let environment = parse_environment(&environment)?;
+    let unknown = || Problem::not_found(format!("`{environment}` has no such secret"));
+    let id = db::environments::find(&platform.db, &app.name, environment).await?;
+    let id = id.ok_or_else(unknown)?;
+    if db::secrets::delete(&platform.db, id, &name, query.key.as_deref()).await? == 0 {
+        return Err(unknown().hint(format!(
+            "hops secrets list -a {} -e {environment} shows them",
+            app.name
+        )));
+    }
+    db::environments::nudge(&platform.db, &app.name, environment).await?;
+    tracing::info!(app = %app.name, %environment, name, "secret deleted");
+    Ok(StatusCode::NO_CONTENT)
+}
