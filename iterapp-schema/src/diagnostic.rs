@@ -316,6 +316,9 @@ codes! {
 }
 
 impl Code {
+    /// Those that the files alone do not lead to: only the platform can tell.
+    pub const OF_THE_PLATFORM: [Self; 2] = [Self::SealedValueShut, Self::SecretMissing];
+
     /// How bad a problem of this kind is.
     #[must_use]
     pub fn severity(self) -> Severity {

@@ -21,4 +21,5 @@ mod releases;
 mod rollout;
 mod run;
 mod samples;
+mod secrets;
 mod traffic;

@@ -5,10 +5,13 @@ use crate::{AppName, Assembled, Code, Repository, assemble, render};
 
 /// What cannot be shown in a few lines: a file that is too large or no text, and a hundred of
 /// something. These have their cases in the tests of the codes.
-const TOO_LONG_TO_SHOW: [Code; 4] = [
+const TOO_LONG_TO_SHOW: [Code; 6] = [
     Code::FileTooLarge,
     Code::NotUtf8,
     Code::TooManyProblems,
+    // Told by the platform.
+    Code::SealedValueShut,
+    Code::SecretMissing,
     Code::TooManyApplings,
 ];
 

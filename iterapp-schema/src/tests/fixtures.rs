@@ -51,6 +51,7 @@ fn every_key_has_one() {
         "cronjobs.headers",
         "env.common",
         "env.prod",
+        "files",
         "node_selector",
         "override.prod",
     ];

@@ -63,6 +63,8 @@ fn is_beyond_a_schema(code: Code) -> bool {
         Code::ApplingFileMissing
             | Code::DockerfileMissing
             | Code::TooManyProblems
+            | Code::SealedValueShut
+            | Code::SecretMissing
             | Code::FolderTwice
             | Code::BadFolder
             | Code::NameTwice

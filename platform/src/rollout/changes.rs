@@ -58,11 +58,35 @@ fn without_noise(object: &Value) -> Value {
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.retain(|field, _| !SET_BY_SERVER.contains(&field.as_str()));
     }
+    without_content(&mut object);
     let labels = object.pointer_mut("/spec/template/metadata/labels");
     if let Some(labels) = labels.and_then(Value::as_object_mut) {
         labels.remove(labels::VERSION);
     }
     object
+}
+
+/// What a pod is configured with is compared by itself: that its name follows from it is no change of
+/// its own.
+fn without_content(value: &mut Value) {
+    let shorten = |name: Option<&mut Value>| {
+        if let Some(Value::String(name)) = name {
+            *name = labels::without_content(name).to_owned();
+        }
+    };
+    match value {
+        Value::Array(entries) => entries.iter_mut().for_each(without_content),
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                match field.as_str() {
+                    "configMapRef" | "secretRef" | "configMap" => shorten(value.get_mut("name")),
+                    "secret" => shorten(value.get_mut("secretName")),
+                    _ => without_content(value),
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Labels are no secret; everything else of a Secret may be, also in annotations.

@@ -58,6 +58,16 @@ pub fn of_jobs(app: &AppName, environment: Environment, appling: &ApplingName) -
     ])
 }
 
+/// The name of an object that is named after its content, without what stands for that.
+pub fn without_content(name: &str) -> &str {
+    match name.rsplit_once('-') {
+        Some((family, hash)) if hash.len() == 10 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            family
+        }
+        _ => name,
+    }
+}
+
 /// Labels as a list request's `labelSelector`; every one of them must match.
 pub fn query(labels: &Labels) -> String {
     let terms: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();

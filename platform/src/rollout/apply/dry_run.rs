@@ -123,6 +123,10 @@ async fn previews<K: Namespaced + Serialize>(
     let live = live(cluster, namespace, &kind).await?;
     let mut previews = Vec::new();
     for object in wanted {
+        if let Some(before) = newest_before(object, &live) {
+            previews.push(renamed(object, before));
+            continue;
+        }
         let outcome = match outcome(cluster, &kind, object, live.get(&object.name_any())).await {
             Err(ApplyError::Refused(refusals)) => {
                 let reasons: Vec<String> = refusals.into_iter().map(|r| r.reason).collect();
@@ -133,8 +137,40 @@ async fn previews<K: Namespaced + Serialize>(
         previews.push(preview(object, outcome));
     }
     let unwanted = kind.unwanted(wanted).filter_map(|(name, _)| live.get(name));
+    // What is named after its content goes when no pod needs it, whatever is wanted.
+    let unwanted = unwanted.filter(|object| !is_named_after_content(*object));
     previews.extend(unwanted.map(|object| preview(object, Outcome::Deleted)));
     Ok(previews)
+}
+
+fn is_named_after_content<K: Namespaced>(object: &K) -> bool {
+    object.labels().contains_key(labels::CONTENT)
+}
+
+/// What an object that is named after its content takes the place of; nothing when it is there already,
+/// or the first of its kind.
+fn newest_before<'l, K: Namespaced>(object: &K, live: &'l BTreeMap<String, K>) -> Option<&'l K> {
+    let name = object.name_any();
+    if !is_named_after_content(object) || live.contains_key(&name) {
+        return None;
+    }
+    let family = labels::without_content(&name);
+    let same = |found: &&K| {
+        is_named_after_content(*found) && labels::without_content(&found.name_any()) == family
+    };
+    live.values()
+        .filter(same)
+        .max_by_key(|found| found.creation_timestamp())
+}
+
+/// An object that takes another's place, as a change of one.
+fn renamed<K: Namespaced + Serialize>(object: &K, before: &K) -> Preview {
+    let (mut before, after) = (json!(before), json!(object));
+    before["metadata"]["name"] = after["metadata"]["name"].clone();
+    Preview {
+        name: labels::without_content(&object.name_any()).to_owned(),
+        ..preview(object, Outcome::Applied { before, after })
+    }
 }
 
 /// The objects of a kind as they are, in full.
