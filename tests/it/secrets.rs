@@ -59,7 +59,7 @@ async fn a_sealed_value_is_seen_by_the_app_alone() {
     ];
     assert_eq!(files, [value, "blue"]);
     // Files of the image beside them stay.
-    assert!(!file(&app, "/etc/passwd").await.is_empty());
+    assert!(!file(&app, "/message").await.is_empty());
 
     let told = [
         objects(&app.namespace("test")),
