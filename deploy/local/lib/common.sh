@@ -28,6 +28,7 @@ CGROUP=hops-local                    # every process and pod of ours is below th
 API_URL=https://$NODE_IP:6443
 ETCD_PORT=12379
 POSTGRES_PORT=54329
+POSTGRES_APPS_PORT=5433
 INGRESS_PORT=8081
 METRICS_PORT=4443
 PLATFORM_LISTEN=127.0.0.1:8080
@@ -55,6 +56,9 @@ if [ -n "${HOPS_KUBECONFIG:-}" ]; then
   INGRESS_FLAVOUR=${HOPS_INGRESS_FLAVOUR:-ingress-nginx}
   INGRESS_FROM=${HOPS_INGRESS_FROM:-ingress-nginx}
   CALLER_IMAGE=${HOPS_CALLER_IMAGE:-docker.io/curlimages/curl:8.20.0}
+  # Its pods do not reach a Postgres of this machine; the platform knows an image by itself.
+  POSTGRES_SERVERS=${HOPS_POSTGRES_SERVERS:-}
+  PGBOUNCER_IMAGE=${HOPS_PGBOUNCER_IMAGE:-}
   PARTS=(postgres buildkitd platform)
 else
   REGISTRY=$NODE_IP:5000
@@ -64,7 +68,9 @@ else
   INGRESS_FLAVOUR=traefik
   INGRESS_FROM=$POD_GATEWAY/32
   CALLER_IMAGE=$REGISTRY/hops/curl:1
-  PARTS=(etcd postgres registry containerd buildkitd kube-apiserver kube-controller-manager
+  POSTGRES_SERVERS=$STATE/etc/postgres-servers.toml
+  PGBOUNCER_IMAGE=$REGISTRY/hops/pgbouncer:1
+  PARTS=(etcd postgres postgres-apps registry containerd buildkitd kube-apiserver kube-controller-manager
     kube-scheduler kubelet kube-proxy coredns metrics-server traefik platform)
 fi
 
@@ -128,12 +134,13 @@ render() {
     -e "s|@NODE@|$NODE|g" -e "s|@NODE_IP@|$NODE_IP|g" -e "s|@NODE_NET@|$NODE_NET|g" \
     -e "s|@POD_NET@|$POD_NET|g" -e "s|@SERVICE_NET@|$SERVICE_NET|g" -e "s|@POD_BRIDGE@|$POD_BRIDGE|g" \
     -e "s|@CGROUP@|$CGROUP|g" -e "s|@ETCD_PORT@|$ETCD_PORT|g" -e "s|@API_URL@|$API_URL|g" \
-    -e "s|@POSTGRES_PORT@|$POSTGRES_PORT|g" -e "s|@INGRESS_PORT@|$INGRESS_PORT|g" \
-    -e "s|@METRICS_PORT@|$METRICS_PORT|g" \
+    -e "s|@POSTGRES_PORT@|$POSTGRES_PORT|g" -e "s|@POSTGRES_APPS_PORT@|$POSTGRES_APPS_PORT|g" \
+    -e "s|@INGRESS_PORT@|$INGRESS_PORT|g" -e "s|@METRICS_PORT@|$METRICS_PORT|g" \
     -e "s|@REGISTRY@|$REGISTRY|g" -e "s|@REGISTRY_INSECURE@|$REGISTRY_INSECURE|g" \
     -e "s|@INGRESS_URL@|$INGRESS_URL|g" -e "s|@DOMAIN@|$DOMAIN|g" \
     -e "s|@INGRESS_FLAVOUR@|$INGRESS_FLAVOUR|g" -e "s|@INGRESS_FROM@|$INGRESS_FROM|g" \
     -e "s|@CALLER_IMAGE@|$CALLER_IMAGE|g" \
+    -e "s|@POSTGRES_SERVERS@|$POSTGRES_SERVERS|g" -e "s|@PGBOUNCER_IMAGE@|$PGBOUNCER_IMAGE|g" \
     -e "s|@BUILDKIT_SOCKET@|$BUILDKIT_SOCKET|g" -e "s|@CONTAINERD_SOCKET@|$CONTAINERD_SOCKET|g" \
     -e "s|@PLATFORM_LISTEN@|$PLATFORM_LISTEN|g" -e "s|@PG_BIN@|${PG_BIN:-}|g" "$1"
 }

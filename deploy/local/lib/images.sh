@@ -7,6 +7,7 @@ images() {
   cat <<LIST
 busybox    | library/busybox:latest | /bin/busybox |
 curl       | hops/curl:1 | $(command -v curl) $(libraries_of curl) |
+pgbouncer  | hops/pgbouncer:1 | /bin/busybox $PGBOUNCER $BIN/psql $(libraries_of "$PGBOUNCER" "$BIN/psql") |
 pause      | hops/pause:1 | /bin/busybox |
 dockerfile | docker/dockerfile:1 docker/dockerfile:1.4 | $BIN/dockerfile-frontend |
 debian     | library/debian:bookworm-slim library/debian:bookworm library/debian:12-slim | $CACHE/images/rootfs.tar |
@@ -16,11 +17,16 @@ node       | library/node:20-slim library/node:18-slim | | debian
 LIST
 }
 # shellcheck disable=SC2034
-SMALL_IMAGES=(busybox curl pause dockerfile)
+SMALL_IMAGES=(busybox curl pgbouncer pause dockerfile)
 # shellcheck disable=SC2034
 BIG_IMAGES=(debian nginx python node)
 
-libraries_of() { ldd "$(command -v "$1")" | grep -o '/[^ ]*' | tr '\n' ' '; }
+PGBOUNCER=/usr/sbin/pgbouncer
+
+libraries_of() {  # program...
+  local program
+  for program in "$@"; do ldd "$(command -v "$program")"; done | grep -o '/[^ ]*' | tr '\n' ' '
+}
 
 image_field() { images | awk -F'|' -v name="$1" -v n="$2" '{gsub(/ /, "", $1)} $1 == name {gsub(/^ +| +$/, "", $n); print $n}'; }
 

@@ -19,6 +19,7 @@ containerd      containerd
 docker-registry docker-registry
 ip              iproute2
 nft             nftables
+/usr/sbin/pgbouncer  pgbouncer
 LIST
   # buildkitd runs its steps with runc; images are made of busybox.
   cat <<'LIST'
@@ -64,7 +65,7 @@ disable_services() {
   for package in $1; do
     case $package in
       etcd-server) service=etcd ;;
-      containerd | docker-registry | supervisor) service=$package ;;
+      containerd | docker-registry | pgbouncer | supervisor) service=$package ;;
       *) continue ;;
     esac
     if command -v systemctl >/dev/null; then systemctl disable "$service" >>"$LOG/packages.log" 2>&1 || true; fi

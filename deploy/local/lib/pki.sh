@@ -25,6 +25,7 @@ make_certificates() {
   authority ca kubernetes
   authority front-proxy-ca front-proxy
   authority etcd-ca etcd
+  authority postgres-ca postgres
 
   # Who may do what is decided by these names: O is a group, CN a user.
   certificate ca admin '/O=system:masters/CN=hops-local:admin' client
@@ -45,6 +46,7 @@ make_certificates() {
   # The aggregation layer asks for it under its Service's name.
   certificate ca metrics-server-serving '/CN=metrics-server' server "IP:$NODE_IP,DNS:metrics-server.kube-system.svc"
   certificate etcd-ca etcd '/CN=etcd' both 'IP:127.0.0.1'
+  certificate postgres-ca postgres-apps '/CN=postgres-apps' server "IP:$NODE_IP,IP:127.0.0.1"
 
   missing service-account.pub || return 0
   key service-account.key

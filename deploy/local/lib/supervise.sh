@@ -5,24 +5,28 @@
 files_of() {
   case $1 in
     postgres) echo postgresql.conf ;;
+    postgres-apps) echo postgres-apps.conf postgres-apps-hba.conf postgres-apps-ident.conf ;;
     registry) echo registry.yaml ;;
     containerd) echo containerd.toml cni.conflist ;;
     buildkitd) echo buildkitd.toml ;;
     kube-scheduler | kube-proxy | kubelet) echo "$1.yaml" ;;
     coredns) echo Corefile ;;
+    platform) echo postgres-servers.toml ;;
   esac
 }
 
 write_configuration() {
   local file
   mkdir -p "$STATE/etc/cni" "$STATE/etc/registries/$NODE_IP:5000" "$STATE/etc/registries/docker.io"
-  for file in postgresql.conf registry.yaml containerd.toml buildkitd.toml kubelet.yaml kube-proxy.yaml kube-scheduler.yaml Corefile; do
+  for file in postgresql.conf postgres-apps.conf postgres-apps-hba.conf postgres-apps-ident.conf postgres-servers.toml \
+    registry.yaml containerd.toml buildkitd.toml kubelet.yaml kube-proxy.yaml kube-scheduler.yaml Corefile; do
     render "$LOCAL/etc/$file" | write_if_changed "$STATE/etc/$file"
   done
   render "$LOCAL/etc/cni.conflist" | write_if_changed "$STATE/etc/cni/10-$POD_BRIDGE.conflist"
   render "$LOCAL/etc/registry-local.toml" | write_if_changed "$STATE/etc/registries/$NODE_IP:5000/hosts.toml"
   render "$LOCAL/etc/registry-docker.io.toml" | write_if_changed "$STATE/etc/registries/docker.io/hosts.toml"
   resolv_conf | write_if_changed "$STATE/etc/resolv.conf"
+  [ -n "${HOPS_KUBECONFIG:-}" ] || encryption | write_if_changed "$STATE/etc/encryption.yaml" 0600
   # The parts use a copy of our scripts: a checkout may change branch under them.
   mkdir -p "$STATE/lib"
   for file in "$LOCAL"/lib/*; do
@@ -41,7 +45,21 @@ resolv_conf() {
 }
 
 supervisor_conf() {
-  render "$LOCAL/etc/supervisord.conf" | ipv6_lines | parts_only | with_common_settings
+  render "$LOCAL/etc/supervisord.conf" | sed '/^  HOPS_[A-Z_]*="",$/d' | ipv6_lines | parts_only | with_common_settings
+}
+
+# What the apiserver encrypts in etcd. What was there before is read as it is, and encrypted
+# when it is next written.
+encryption() {
+  cat <<YAML
+apiVersion: apiserver.config.k8s.io/v1
+kind: EncryptionConfiguration
+resources:
+  - resources: [secrets]
+    providers:
+      - secretbox: { keys: [{ name: hops-local, secret: "$(cat "$STATE/encryption.key")" }] }
+      - identity: {}
+YAML
 }
 
 # Lines marked @IPV6: are for machines that have it.
@@ -82,8 +100,13 @@ digest_of() {
       cat "$STATE/etc/$file"
     done
     case $1 in
-      platform) same_file "$BIN/hops-platform"; cat "$STATE/token" "$STATE/key" "$STATE/postgres.password"; cat "$LOCAL/lib/platform" ;;
+      postgres-apps) cat "$STATE/pki/postgres-apps.crt" ;;
+      platform)
+        same_file "$BIN/hops-platform"; cat "$STATE/token" "$STATE/key" "$STATE/postgres.password"; cat "$LOCAL/lib/platform"
+        own_cluster cat "$STATE/postgres-apps.password" "$STATE/pki/postgres-ca.crt"
+        ;;
       buildkitd | coredns | traefik) readlink "$BIN/$1" ;;
+      kube-apiserver) cat "$STATE/etc/encryption.yaml" ;;&
       kube* | metrics-server) readlink "$BIN/$1"; cat "$STATE/pki/generation" ;;
     esac
     if [ "$1" = coredns ]; then cat "$STATE/etc/resolv.conf"; fi
