@@ -28,6 +28,7 @@ pub use daemon::{AddressError, Daemon, Tls};
 pub use error::{AuthorError, BuildError, LAST_LINES, Place, PlatformError};
 pub use event::{BuildEvent, MAX_LINE, StepNumber, Stream, Transfer};
 pub use folder::Folder;
+pub use redact::Redactor;
 pub use request::{BuildRequest, Credential};
 
 /// A name that nobody else has and nobody can guess.

@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn secrets_are_blotted_out_wherever_the_pieces_end() {
-        let redactor = Redactor::for_tests(&["hunter22"]);
+        let redactor = Redactor::new([&b"hunter22"[..]]);
         assert_eq!(lines(&[b"is hun", b"ter22!\n"], &redactor), ["is ***!"]);
         let mut long = vec![b'x'; MAX_LINE - 4];
         long.extend_from_slice(b"hunter22");

@@ -2,102 +2,189 @@
 
 use std::sync::Arc;
 
+use aho_corasick::{AhoCorasick, MatchKind};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
+};
 use secrecy::ExposeSecret;
 
 use crate::BuildRequest;
 
 /// Shorter secrets are left alone: blotting out every `1` would hide the log and not the secret.
-const SHORTEST: usize = 4;
+const SHORTEST: usize = 8;
 
-const BLOT: &[u8] = b"***";
+const BLOT: &str = "***";
 
-/// Knows a request's secrets. Cheap to clone.
+/// Knows secrets, and blots them out: as they are, in base64 at any offset, and as they stand in
+/// URLs. Cheap to clone.
 #[derive(Clone, Default)]
-pub(crate) struct Redactor {
-    /// Longest first, since one may be a part of another.
-    needles: Arc<Vec<Vec<u8>>>,
+pub struct Redactor {
+    /// Nothing when there is no secret.
+    needles: Option<Arc<AhoCorasick>>,
 }
 
 impl Redactor {
-    /// Secrets of several lines are looked for line by line, as they would turn up in a log.
+    /// Knows these secrets. One of several lines is looked for line by line, as it would turn up in a
+    /// log; lines of less than eight bytes are left alone.
+    pub fn new<'s>(secrets: impl IntoIterator<Item = &'s [u8]>) -> Redactor {
+        let lines = secrets
+            .into_iter()
+            .flat_map(|secret| secret.split(|byte| *byte == b'\n'))
+            .map(<[u8]>::trim_ascii)
+            .filter(|line| line.len() >= SHORTEST);
+        let mut needles: Vec<Vec<u8>> = lines.flat_map(forms).collect();
+        needles.sort_unstable();
+        needles.dedup();
+        if needles.is_empty() {
+            return Redactor::default();
+        }
+        // One secret may be a part of another: the longest goes first.
+        let searcher = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(needles);
+        Redactor {
+            needles: searcher.ok().map(Arc::new),
+        }
+    }
+
+    /// Knows a request's secrets.
     pub(crate) fn of(request: &BuildRequest) -> Redactor {
         let secrets = request.secrets.values().map(|s| s.expose_secret());
         let passwords = request
             .credentials
             .values()
             .map(|c| c.password.expose_secret().as_bytes());
-        let mut needles: Vec<Vec<u8>> = secrets
-            .chain(passwords)
-            .flat_map(|secret| secret.split(|byte| *byte == b'\n'))
-            .map(|line| line.trim_ascii().to_vec())
-            .filter(|line| line.len() >= SHORTEST)
-            .collect();
-        needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
-        Redactor {
-            needles: Arc::new(needles),
-        }
+        Redactor::new(secrets.chain(passwords))
     }
 
-    /// The length of the longest secret in bytes.
+    /// The length of the longest form of a secret, in bytes: of a text in pieces so much must be held
+    /// back.
     pub(crate) fn longest(&self) -> usize {
-        self.needles.first().map_or(0, Vec::len)
+        let needles = self.needles.as_ref();
+        needles.map_or(0, |needles| needles.max_pattern_len())
     }
 
-    pub(crate) fn text(&self, text: &str) -> String {
-        String::from_utf8_lossy(&self.bytes(text.as_bytes().to_vec())).into_owned()
-    }
-
-    pub(crate) fn bytes(&self, mut bytes: Vec<u8>) -> Vec<u8> {
-        for needle in self.needles.iter() {
-            bytes = replace(bytes, needle);
+    /// The text without them.
+    pub fn text(&self, text: &str) -> String {
+        match &self.needles {
+            Some(needles) => {
+                let blotted = needles.replace_all_bytes(text.as_bytes(), &self.blots(needles));
+                String::from_utf8_lossy(&blotted).into_owned()
+            }
+            None => text.to_owned(),
         }
-        bytes
+    }
+
+    pub(crate) fn bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
+        match &self.needles {
+            Some(needles) => needles.replace_all_bytes(&bytes, &self.blots(needles)),
+            None => bytes,
+        }
+    }
+
+    fn blots(&self, needles: &AhoCorasick) -> Vec<&'static str> {
+        vec![BLOT; needles.patterns_len()]
     }
 }
 
-fn replace(bytes: Vec<u8>, needle: &[u8]) -> Vec<u8> {
-    let find = |from: usize| {
-        let found = bytes[from..]
-            .windows(needle.len())
-            .position(|window| window == needle);
-        found.map(|at| from + at)
+/// How a line of a secret may be written down.
+fn forms(line: &[u8]) -> Vec<Vec<u8>> {
+    let mut forms = vec![line.to_vec()];
+    for offset in 0..3 {
+        forms.push(base64_at(&STANDARD_NO_PAD, line, offset));
+        forms.push(base64_at(&URL_SAFE_NO_PAD, line, offset));
+    }
+    let unreserved = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+    if !line.iter().all(unreserved) {
+        let kept: [&[u8]; 3] = [b"-._~", b"-._~/", b"-._~!*'()"];
+        for kept in kept {
+            forms.extend([true, false].map(|upper| percent_encoded(line, kept, upper)));
+        }
+        let plus = |byte: &u8| if *byte == b' ' { b'+' } else { *byte };
+        let form: Vec<u8> = line.iter().map(plus).collect();
+        forms.push(percent_encoded(&form, b"-._*+", true));
+    }
+    forms
+}
+
+/// What of a text's base64 is the same whatever stands before and after it, when it begins `offset`
+/// bytes into a group of three.
+fn base64_at(engine: &impl Engine, text: &[u8], offset: usize) -> Vec<u8> {
+    let before = [&[0; 2][..offset], text].concat();
+    let encoded = engine.encode(&before).into_bytes();
+    // A character stands for six bits: those that share theirs with a neighbour are left out.
+    let first = (offset * 8).div_ceil(6);
+    let last = before.len() * 8 / 6;
+    encoded[first..last].to_vec()
+}
+
+fn percent_encoded(text: &[u8], kept: &[u8], upper: bool) -> Vec<u8> {
+    let encoded = |byte: &u8| match byte {
+        byte if byte.is_ascii_alphanumeric() || kept.contains(byte) => vec![*byte],
+        byte if upper => format!("%{byte:02X}").into_bytes(),
+        byte => format!("%{byte:02x}").into_bytes(),
     };
-    let Some(mut at) = find(0) else { return bytes };
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut from = 0;
-    loop {
-        out.extend_from_slice(&bytes[from..at]);
-        out.extend_from_slice(BLOT);
-        from = at + needle.len();
-        match find(from) {
-            Some(next) => at = next,
-            None => break,
-        }
-    }
-    out.extend_from_slice(&bytes[from..]);
-    out
-}
-
-#[cfg(test)]
-impl Redactor {
-    pub(crate) fn for_tests(secrets: &[&str]) -> Redactor {
-        Redactor {
-            needles: Arc::new(secrets.iter().map(|s| s.as_bytes().to_vec()).collect()),
-        }
-    }
+    text.iter().flat_map(encoded).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+    use proptest::prelude::*;
+
+    fn redactor(secrets: &[&str]) -> Redactor {
+        Redactor::new(secrets.iter().map(|secret| secret.as_bytes()))
+    }
 
     #[test]
     fn every_occurrence_is_blotted_out() {
-        let redactor = Redactor::for_tests(&["hunter22", "hunter"]);
+        let redactor = redactor(&["hunter22", "hunter22-long", "short"]);
         assert_eq!(
-            redactor.text("hunter22 and hunter, hunter22"),
-            "*** and ***, ***"
+            redactor.text("hunter22-long and hunter22, short"),
+            "*** and ***, short"
         );
         assert_eq!(redactor.text("nothing"), "nothing");
+    }
+
+    #[test]
+    fn lines_are_found_by_themselves() {
+        let redactor = redactor(&["first line\nx\r\nsecond line\r\n"]);
+        assert_eq!(redactor.text("a second line, x"), "a ***, x");
+    }
+
+    #[test]
+    fn urls_hold_them_in_several_spellings() {
+        let redactor = redactor(&["p@ss w/rd!"]);
+        for written in [
+            "p%40ss%20w%2Frd%21",
+            "p%40ss%20w%2frd%21",
+            "p%40ss+w%2Frd%21",
+            "p%40ss%20w%2Frd!",
+        ] {
+            let url = format!("postgres://me:{written}@host/x");
+            assert_eq!(redactor.text(&url), "postgres://me:***@host/x");
+        }
+    }
+
+    proptest! {
+        /// Of a secret in base64, whatever stands around it, at most the two characters at each end
+        /// are left that it shares with its neighbours.
+        #[test]
+        fn base64_is_found_at_any_offset(
+            secret in "[ -~]{8,40}",
+            before in "[ -~]{0,7}",
+            after in "[ -~]{0,7}",
+        ) {
+            prop_assume!(secret.trim() == secret);
+            let whole = format!("{before}{secret}{after}");
+            for encoded in [STANDARD.encode(&whole), URL_SAFE.encode(&whole)] {
+                let found = redactor(&[&secret]).text(&encoded);
+                prop_assert!(found.contains(BLOT), "{found}");
+                let inner = STANDARD_NO_PAD.encode(&secret[3..secret.len() - 3]);
+                prop_assert!(inner.len() < 3 || !found.contains(&inner));
+            }
+        }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) async fn solve(
         frontend: "dockerfile.v0".to_owned(),
         frontend_attrs: frontend(request),
         exporters: vec![exporter(request)],
+        // Else the daemon keeps what the steps wrote, and that may be a secret.
+        internal: true,
         ..SolveRequest::default()
     };
     let answer = ControlClient::new(channel).solve(solve).await?;

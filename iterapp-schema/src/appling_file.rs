@@ -7,12 +7,12 @@ use crate::file::{Fault, File};
 use crate::format::keys::Overrides;
 use crate::format::top::{self, Role};
 use crate::format::values::Domain;
-use crate::format::{ApplingKeys, At, BuildKeys, PostgresKeys, Read, RunKeys, SharedKeys};
+use crate::format::{ApplingKeys, At, BuildKeys, Read, RunKeys, SharedKeys};
 use crate::iterapp::{Build, IngressPath, Postgres, Run};
 use crate::names::ApplingName;
 use crate::parse::{Table, line_of};
 use crate::run::{self, Domains};
-use crate::{Env, Environment};
+use crate::{Env, Environment, postgres};
 
 /// What a file says about its appling, with defaults filled in and places kept for what must be
 /// compared with other files.
@@ -64,7 +64,7 @@ impl ApplingFile {
             build,
             dockerfile,
             env: env.map(|at| at.value.0).unwrap_or_default(),
-            postgres: read_postgres(postgres, file),
+            postgres: postgres::read(postgres, file),
             domains,
             paths,
             run: run::resolve(
@@ -151,16 +151,4 @@ fn read_build(keys: Option<At<BuildKeys>>, file: &mut File) -> (Build, Option<At
         secrets: BTreeMap::new(),
     };
     (build, dockerfile.map(|at| at.map(|path| path.0)))
-}
-
-/// Reads `[postgres]`.
-pub fn read_postgres(keys: Option<At<PostgresKeys>>, file: &mut File) -> Option<Postgres> {
-    let at = keys?;
-    let message = "`[postgres]` is known but not in effect yet";
-    let fault = Fault::new(Code::NotInEffect, message).hint("it can stay: nothing comes of it");
-    file.report(at.key, fault);
-    let extensions = at.value.extensions.map(|at| at.value.0).unwrap_or_default();
-    Some(Postgres {
-        extensions: extensions.into_iter().map(|at| at.value.0).collect(),
-    })
 }

@@ -1,6 +1,6 @@
 //! From a repository to a model: the files are read one after the other, and then compared.
 
-use crate::appling_file::{self, ApplingFile};
+use crate::appling_file::ApplingFile;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::file::{Fault, File};
 use crate::format::top::{self, Role};
@@ -8,7 +8,7 @@ use crate::iterapp::{Appling, Build, Iterapp, Postgres};
 use crate::names::{AppName, ApplingName};
 use crate::root_file::{Applings, Folder, RootFile};
 use crate::source::{Repository, Sources};
-use crate::{across, folder, mend, parse};
+use crate::{across, folder, mend, parse, postgres};
 
 /// The name of the root's file and of every appling's.
 pub const FILE_NAME: &str = "iterapp.toml";
@@ -135,7 +135,7 @@ impl<'r> Reading<'r> {
                 root,
                 appling: None,
                 emoji: shared.emoji.map(|at| at.value.0),
-                postgres: appling_file::read_postgres(shared.postgres, file),
+                postgres: postgres::read(shared.postgres, file),
             }
         })
     }

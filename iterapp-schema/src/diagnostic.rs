@@ -303,8 +303,6 @@ codes! {
     /// A switch under `[experimental]` that the platform does not know.
     UnknownSwitch = "N0202",
 
-    /// A key that is known and does nothing yet.
-    NotInEffect = "W0201",
     /// A key that does nothing beside the others.
     NoEffect = "W0202",
     /// A known switch below `[experimental]` in another way of writing, which does nothing.
@@ -313,6 +311,8 @@ codes! {
     NoShell = "W0301",
     /// A variable is called like a key of the file's top.
     VariableLikeKey = "W0601",
+    /// A value that looks like a credential, in clear text.
+    OpenCredential = "W0801",
 }
 
 impl Code {

@@ -28,9 +28,10 @@ texts! {
     "E0701" "E0702" "E0703" "E0704" "E0705" "E0706" "E0707"
     "E0801" "E0802" "E0803" "E0804"
     "N0201" "N0202"
-    "W0201" "W0202" "W0203"
+    "W0202" "W0203"
     "W0301"
     "W0601"
+    "W0801"
 }
 
 /// What a code means, in Markdown: a title, the reason, a wrong and a right example.

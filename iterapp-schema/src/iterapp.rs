@@ -118,6 +118,44 @@ impl Build {
 pub struct Postgres {
     /// Extensions that the database is to have.
     pub extensions: Vec<String>,
+    /// How the SQL proxy shares connections to the server.
+    pub pooling: Pooling,
+    /// A database that is somewhere else; else the platform makes one.
+    pub external: Option<External>,
+}
+
+/// How a SQL proxy shares connections to the server among those of an app.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
+    /// One for each, as long as it lasts.
+    #[default]
+    Session,
+    /// One for the time of a transaction.
+    Transaction,
+}
+
+/// A database that the platform has not made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct External {
+    /// The secret of the environment whose key `url` is its address.
+    pub secret: String,
+    /// Whether it is reached through a SQL proxy.
+    pub proxy: bool,
+}
+
+impl External {
+    /// The key of the secret that has the address.
+    pub const KEY: &str = "url";
+
+    /// The value that has the address.
+    #[must_use]
+    pub fn address(&self) -> EnvValue {
+        EnvValue::Secret {
+            secret: self.secret.clone(),
+            key: Self::KEY.to_owned(),
+        }
+    }
 }
 
 /// How an appling runs in an environment. Kept with releases as JSON, so that a field that is added

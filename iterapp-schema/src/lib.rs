@@ -7,6 +7,7 @@ extern crate self as iterapp_schema;
 mod across;
 mod appling_file;
 mod assemble;
+mod credential;
 mod diagnostic;
 mod env_value;
 mod environment;
@@ -21,6 +22,7 @@ mod mend;
 mod names;
 mod older;
 mod parse;
+mod postgres;
 pub mod reference;
 pub mod render;
 mod root_file;
@@ -37,8 +39,8 @@ pub use diagnostic::{Code, Diagnostic, Edit, Fix, Related, Severity};
 pub use env_value::{Env, EnvTable, EnvValue};
 pub use environment::{Environment, UnknownEnvironment};
 pub use iterapp::{
-    Appling, Autoscale, Build, Concurrency, CronAction, CronJob, Http, Ingress, IngressPath,
-    Isolation, Iterapp, Postgres, Resources, Run, Scale,
+    Appling, Autoscale, Build, Concurrency, CronAction, CronJob, External, Http, Ingress,
+    IngressPath, Isolation, Iterapp, Pooling, Postgres, Resources, Run, Scale,
 };
 pub use json_schema::{json_schema, json_schema_text};
 pub use names::{AppName, ApplingName, MAX_APP_NAME, MAX_APPLING_NAME, NameError};

@@ -56,8 +56,7 @@ fn counts(problems: &[Diagnostic]) -> BTreeMap<Key, usize> {
     counts
 }
 
-/// Whether there is one less of this finding, and of no other one more. Notes, and that something is not
-/// in effect yet, are no mistakes.
+/// Whether there is one less of this finding, and of no other one more. Notes are no mistakes.
 fn mends(
     problem: &Diagnostic,
     before: &BTreeMap<Key, usize>,
@@ -67,7 +66,7 @@ fn mends(
     let own = key(problem);
     // Those that are not shown move up when others go.
     let is_cut = before.keys().any(|key| key.0 == Code::TooManyProblems);
-    let is_mistake = |code: Code| code.severity() != Severity::Note && code != Code::NotInEffect;
+    let is_mistake = |code: Code| code.severity() != Severity::Note;
     let mut others = after.keys().filter(|key| is_mistake(key.0));
     count(after, &own) < count(before, &own)
         && (is_cut || others.all(|key| count(after, key) <= count(before, key)))

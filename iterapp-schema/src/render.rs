@@ -10,6 +10,7 @@ use std::ops::Range;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
+use crate::credential::masked;
 use crate::parse::line_of;
 use crate::{Diagnostic, Related, Severity, Sources, line_column};
 
@@ -24,6 +25,7 @@ pub fn human(diagnostics: &[Diagnostic], sources: &Sources, colour: bool) -> Str
     if diagnostics.is_empty() {
         return String::new();
     }
+    let sources = &masked(diagnostics, sources);
     let blocks = diagnostics
         .iter()
         .map(|diagnostic| block(diagnostic, sources, colour) + "\n\n");

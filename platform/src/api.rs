@@ -351,3 +351,57 @@ pub struct FieldDiff {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub masked: bool,
 }
+
+/// Body of `POST /api/apps/{app}/reseal`: sealed values, as they stand in files.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Reseal {
+    /// Each as `hops seal` printed it.
+    pub values: Vec<String>,
+}
+
+/// What became of one of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resealed {
+    /// The same value, sealed with the newest key.
+    Value(String),
+    /// Why it does not open, to be read after "the value".
+    Shut(String),
+}
+
+/// A database of an environment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Database {
+    /// The appling whose it is; none for the one that all share.
+    pub appling: Option<ApplingName>,
+    /// Its name on its server.
+    pub name: String,
+    /// The server, as the platform's settings name it.
+    pub server: String,
+    /// When it was first wanted.
+    pub created_at: Timestamp,
+    /// When its password was last changed, if it was.
+    pub rotated_at: Option<Timestamp>,
+    /// Whether pods with the password before are still there.
+    pub rotating: bool,
+    /// Its size in bytes; none when the server cannot be asked.
+    pub size: Option<i64>,
+    /// Connections that it has now.
+    pub connections: Option<i64>,
+    /// Connections that it takes at most.
+    pub connection_limit: u32,
+    /// Extensions that are there.
+    pub extensions: Option<Vec<Extension>>,
+    /// Why the server cannot be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+}
+
+/// An extension of a database.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Extension {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}

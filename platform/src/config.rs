@@ -19,7 +19,8 @@ use crate::{
     registry::RegistryAuth,
     rollout::{
         cluster::{
-            CALLER_IMAGE, Defaults, IngressFlavour, IngressSource, RegistryCredentials, Settings,
+            CALLER_IMAGE, CLOUD_SQL_PROXY_IMAGE, Defaults, IngressFlavour, IngressSource,
+            PGBOUNCER_IMAGE, RegistryCredentials, Settings,
         },
         desired::amount,
     },
@@ -93,6 +94,15 @@ pub struct Config {
     /// Image with `curl`, which makes the requests of cron jobs.
     #[arg(long, env = "HOPS_CALLER_IMAGE", default_value = CALLER_IMAGE)]
     pub caller_image: String,
+    /// TOML file with the Postgres servers on which apps' databases are made.
+    #[arg(long, env = "HOPS_POSTGRES_SERVERS")]
+    pub postgres_servers: Option<PathBuf>,
+    /// Image with PgBouncer, the SQL proxy that stands in the pods of applings with a database.
+    #[arg(long, env = "HOPS_PGBOUNCER_IMAGE", default_value = PGBOUNCER_IMAGE)]
+    pub pgbouncer_image: String,
+    /// Image of Google's Cloud SQL Auth Proxy, for servers that are instances of Cloud SQL.
+    #[arg(long, env = "HOPS_CLOUD_SQL_PROXY_IMAGE", default_value = CLOUD_SQL_PROXY_IMAGE)]
+    pub cloud_sql_proxy_image: String,
     /// Private networks in which a forge may be, in CIDR notation, by commas. Every other
     /// loopback, link-local or private address is refused as a repository's address.
     #[arg(long, env = "HOPS_FORGE_ALLOW_PRIVATE", value_delimiter = ',')]
@@ -194,6 +204,8 @@ impl Config {
             ingress_flavour: self.ingress_flavour,
             ingress_sources: self.ingress_from.clone(),
             caller_image: self.caller_image.clone(),
+            pgbouncer_image: self.pgbouncer_image.clone(),
+            cloud_sql_proxy_image: self.cloud_sql_proxy_image.clone(),
             release_command_deadline: self.release_command_deadline,
             pull_secret: login,
             defaults: Defaults {
@@ -247,7 +259,7 @@ fn read_tls(folder: &Path) -> anyhow::Result<Tls> {
     })
 }
 
-fn read_secret(file: &Path) -> anyhow::Result<String> {
+pub(crate) fn read_secret(file: &Path) -> anyhow::Result<String> {
     let text =
         std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     Ok(text.trim().to_owned())

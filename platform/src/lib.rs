@@ -4,6 +4,7 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod controller;
+pub mod database;
 pub mod db;
 pub mod git;
 pub mod lease;

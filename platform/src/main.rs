@@ -1,7 +1,9 @@
 //! `hops-platform`: the server, the controller, and what they need around them.
 
 use clap::{Parser, Subcommand};
-use platform::{config::Config, controller, db, git, platform::Platform, web};
+use platform::{
+    config::Config, controller, db, git, platform::Platform, secrets::keys::SealingKeys, web,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -24,6 +26,8 @@ enum Command {
     Controller(Box<Config>),
     /// Bring the database up to date, and end.
     Migrate,
+    /// The key pairs that values in repositories are sealed with.
+    SealingKeys(Box<SealingKeys>),
     /// What git runs when a push was stored.
     #[command(hide = true)]
     GitHook,
@@ -43,6 +47,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Server(config) => run(*config, true, false).await,
         Command::Controller(config) => run(*config, false, true).await,
         Command::Migrate => db::migrate(&db::connect(&Config::database_url()?).await?).await,
+        Command::SealingKeys(keys) => keys.run().await,
         Command::GitHook => {
             git::hook::run().await;
             Ok(())

@@ -10,6 +10,7 @@ use sqlx::PgPool;
 
 use crate::{
     config::Config,
+    database::servers::Servers,
     db::{self, apps::App},
     git::{self, Store, address::Address},
     nudge::Nudges,
@@ -38,6 +39,8 @@ pub struct Parts {
     pub builder: Builder,
     /// Who to be at registries.
     pub registry_auth: RegistryAuth,
+    /// The Postgres servers of the apps' databases.
+    pub databases: Servers,
     /// Kubernetes.
     pub cluster: Cluster,
 }
@@ -70,6 +73,7 @@ impl Platform {
             nudges: Nudges::listen(db.clone()),
             builder: Builder::new(config.daemons()?),
             registry_auth,
+            databases: Servers::read(config.postgres_servers.as_deref())?,
             cluster,
             db,
             config,

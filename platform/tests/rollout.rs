@@ -23,6 +23,7 @@ use iterapp_schema::{
     AppName, Autoscale, Concurrency, CronAction, CronJob, EnvValue, Environment, Http, Ingress,
     IngressPath, Isolation, Run, Scale,
 };
+use platform::database::connection::Databases;
 use platform::release::spec::{ApplingSpec, Version, WantedEnvironment};
 use platform::rollout::apply::{ApplyError, Fence, LeaseLost, apply};
 use platform::rollout::cluster::{Cluster, IngressFlavour, Settings};
@@ -91,6 +92,7 @@ impl World {
             good: Vec::new(),
             commands: Vec::new(),
             opened: Opened::default(),
+            databases: Databases::default(),
         };
         let cluster = Cluster::connect(settings).await.unwrap();
         Self { cluster, wanted }
@@ -313,6 +315,7 @@ fn version(name: &str, body: &str) -> Version {
             hosts: Vec::new(),
             service_names: vec![name.to_owned()],
             env: BTreeMap::from([("BODY".to_owned(), EnvValue::Text(body.to_owned()))]),
+            database: None,
         },
         image: image(),
     }
@@ -988,6 +991,7 @@ fn without_pods() -> Version {
             hosts: Vec::new(),
             service_names: vec!["web".to_owned()],
             env: BTreeMap::new(),
+            database: None,
         },
         image: format!("registry.invalid/none@sha256:{}", "0".repeat(64)),
     }

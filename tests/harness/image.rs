@@ -9,6 +9,29 @@ use crate::{setting, web::client};
 const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json, \
      application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json";
 
+/// Everything that the registry has of an image: its manifest, its configuration (and in it its
+/// history), and its layers, compressed as they are.
+///
+/// # Panics
+/// When the registry does not have it.
+pub async fn image_blobs(image: &str) -> Vec<Vec<u8>> {
+    let (name, digest) = image.split_once('@').expect("an image by digest");
+    let (registry, name) = name.split_once('/').expect("a registry");
+    let mut manifest = read(&format!("http://{registry}/v2/{name}/manifests/{digest}")).await;
+    if let Some(first) = manifest["manifests"][0]["digest"].as_str() {
+        manifest = read(&format!("http://{registry}/v2/{name}/manifests/{first}")).await;
+    }
+    let mut blobs = vec![manifest.to_string().into_bytes()];
+    let layers = manifest["layers"].as_array().cloned().unwrap_or_default();
+    for part in std::iter::once(manifest["config"].clone()).chain(layers) {
+        let digest = part["digest"].as_str().expect("a digest");
+        let url = format!("http://{registry}/v2/{name}/blobs/{digest}");
+        let answer = client().get(url).send().await.expect("the registry");
+        blobs.push(answer.bytes().await.expect("a blob").to_vec());
+    }
+    blobs
+}
+
 /// The configuration of an image `registry/name@sha256:…`: its platform, variables, labels.
 ///
 /// # Panics

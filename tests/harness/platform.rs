@@ -234,6 +234,62 @@ impl Platform {
             .expect("the platform's database")
     }
 
+    /// What a command of `hops-platform` prints that its operator runs.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn administer(&self, arguments: &[&str]) -> String {
+        let ran = self.try_administer(arguments);
+        ran.unwrap_or_else(|told| panic!("hops-platform {arguments:?}: {told}"))
+    }
+
+    /// The same; what it told when it failed.
+    ///
+    /// # Errors
+    /// When it fails.
+    ///
+    /// # Panics
+    /// When the program is not there.
+    pub fn try_administer(&self, arguments: &[&str]) -> Result<String, String> {
+        let output = Command::new(setting("HOPS_PLATFORM_PROGRAM"))
+            .args(arguments)
+            .env("DATABASE_URL", &self.database_url)
+            .env("HOPS_KEY_FILE", setting("HOPS_KEY_FILE"))
+            .env("RUST_LOG", "warn")
+            .stdin(Stdio::null())
+            .output()
+            .expect("hops-platform");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        match output.status.success() {
+            true => Ok(text(&output.stdout)),
+            false => Err(text(&output.stderr)),
+        }
+    }
+
+    /// Everything in its database: a dump as text, and after it the bytes of its binary values.
+    ///
+    /// # Panics
+    /// When `pg_dump` fails.
+    pub fn dump_database(&self) -> Vec<u8> {
+        let output = Command::new("pg_dump")
+            .args(["--no-owner", "--dbname", &self.database_url])
+            .stdin(Stdio::null())
+            .output()
+            .expect("pg_dump");
+        assert!(output.status.success(), "{output:?}");
+        let mut all = output.stdout;
+        let text = String::from_utf8_lossy(&all).into_owned();
+        for value in text.split("\\\\x").skip(1) {
+            let digits: Vec<u8> = value.bytes().take_while(u8::is_ascii_hexdigit).collect();
+            let pairs = digits
+                .chunks_exact(2)
+                .map(|pair| String::from_utf8_lossy(pair).into_owned());
+            all.extend(pairs.filter_map(|pair| u8::from_str_radix(&pair, 16).ok()));
+            all.push(b'\n');
+        }
+        all
+    }
+
     fn wait_until_it_answers(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {

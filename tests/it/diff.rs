@@ -78,7 +78,7 @@ async fn one_changed_variable_is_one_line_and_nothing_is_changed_by_asking() {
         .await;
     assert_eq!(diff.code, 1, "{}", diff.err);
     let line = format!(
-        "~ Deployment {} spec.template.spec.containers[app].env[GREETING].value: \"hello\" → \"welcome\"\n",
+        "~ ConfigMap {}-env data.GREETING: \"hello\" → \"welcome\"\n",
         app.name
     );
     assert_eq!(diff.out, line);

@@ -2,7 +2,10 @@
 //! headers and in builds. What the app sees is the value; what everybody else sees is not.
 
 use serde_json::{Value, json};
-use tests::{App, Deployed, Hops, Kube, Repo, eventually, server_image, shared};
+use tests::{
+    App, Deployed, Hops, Kube, Options, Platform, Pod, Repo, eventually, find_below, find_in,
+    server_image, setting, shared, unique,
+};
 
 /// Seals a value for an app.
 async fn sealed(app: &str, options: &[&str], value: &str) -> String {
@@ -120,13 +123,20 @@ async fn named_secrets_come_from_the_platform_or_the_namespace() {
     let iterapp =
         "replicas = 1\n[env.common]\nKEY = { secret = \"firebase\", key = \"private_key\" }\n";
     let repo = Repo::server("one", iterapp).await;
-    let release = app.push_live(&repo).await;
+    app.push_live(&repo).await;
     sees(&app, "KEY", "open sesame 4715").await;
-    let image = image_of(&release);
+    let images = || -> Vec<Value> {
+        let pods = Pod::all(&app.namespace("test"));
+        let image = |pod: &Pod| pod.spec()["containers"][0]["image"].clone();
+        pods.iter().map(image).collect()
+    };
+    let before = images();
 
     // Set anew, pods get it, by a roll and without a build.
     set_secret(&app, "firebase", "private_key", "open sesame 4716").await;
     sees(&app, "KEY", "open sesame 4716").await;
+    let image_is_the_same = || async { (images() == before).then_some(()) };
+    eventually("one pod of the same image", image_is_the_same).await;
     let namespace = app.namespace("test");
     let old_ones_go = || async {
         let names = Kube::names("secrets", &namespace);
@@ -153,7 +163,7 @@ async fn named_secrets_come_from_the_platform_or_the_namespace() {
     let iterapp = "replicas = 1\n[env.common]\nKEY = { secret = \"own\", key = \"k\" }\n";
     repo.write("iterapp.toml", iterapp);
     repo.commit("two").await;
-    let release = app.push_live(&repo).await;
+    app.push_live(&repo).await;
     sees(&app, "KEY", "open sesame 4717").await;
     assert!(!objects(&namespace).contains("open sesame"));
     let delete = [
@@ -161,7 +171,6 @@ async fn named_secrets_come_from_the_platform_or_the_namespace() {
     ];
     hops.run(&delete).await.ok();
     assert_eq!(hops.run(&delete).await.code, 1);
-    let _ = (image, image_of(&release));
 }
 
 fn image_of(release: &Deployed) -> Value {
@@ -172,8 +181,8 @@ fn image_of(release: &Deployed) -> Value {
 #[tokio::test]
 async fn a_build_secret_is_mounted_and_is_in_no_image() {
     let app = shared().app("buildsecret").await;
-    let secret = "open sesame 4718";
-    let value = sealed(&app.name, &[], secret).await;
+    let (secret, canary) = (unique("sesame"), unique("canary"));
+    let value = sealed(&app.name, &[], &secret).await;
     let repo = Repo::empty().await;
     let iterapp = format!(
         "replicas = 1\n[build_secrets]\n\"settings.xml\" = {{ encrypted = \"{value}\" }}\n"
@@ -184,16 +193,225 @@ async fn a_build_secret_is_mounted_and_is_in_no_image() {
         "Dockerfile",
         &format!(
             "FROM busybox AS work\nRUN --mount=type=secret,id=settings.xml \\\n\
-             wc -c < /run/secrets/settings.xml > /length && echo \"seen: $(cat /run/secrets/settings.xml)\"\n\
-             FROM {server}\nCOPY --from=work /length /length\n"
+             wc -c < /run/secrets/settings.xml > /length && echo {canary} > /canary && \\\n\
+             echo \"seen: $(cat /run/secrets/settings.xml)\"\n\
+             FROM {server}\nCOPY --from=work /length /canary /\n"
         ),
     );
     repo.commit("one").await;
+    let begun = std::time::SystemTime::now();
     let release = app.push_live(&repo).await;
     assert_eq!(file(&app, "/length").await.trim(), secret.len().to_string());
     let log = app.log(&release).await;
-    assert!(log.contains("seen: ***") && !log.contains(secret), "{log}");
-    let builds = app.status().await.to_string();
-    assert!(!builds.contains(secret));
-    assert_eq!(json!(release.state()), "live");
+    assert!(log.contains("seen: ***") && !log.contains(&secret), "{log}");
+    assert!(!app.status().await.to_string().contains(&secret));
+
+    // The search finds what is there, in the layers and in what the builder keeps; and not the secret.
+    let texts = [secret.as_str(), canary.as_str()];
+    let image = image_of(&release);
+    let blobs = tests::image_blobs(image.as_str().expect("an image")).await;
+    let found: Vec<String> = blobs
+        .iter()
+        .flat_map(|blob| find_in(blob, &texts))
+        .collect();
+    assert!(
+        found.contains(&canary) && !found.contains(&secret),
+        "{found:?}"
+    );
+    let kept = std::path::Path::new(&setting("HOPS_STATE")).join("buildkit");
+    let found = find_below(&kept, begun, &texts);
+    assert!(found.iter().any(|(_, text)| *text == canary), "{found:?}");
+    assert!(found.iter().all(|(_, text)| *text != secret), "{found:?}");
+}
+
+// Proves: K28 K31
+#[tokio::test]
+async fn plain_configuration_is_variables_and_files_and_is_warned_of_when_it_is_no_plain_one() {
+    let app = shared().app("config").await;
+    let iterapp = "replicas = 1\n[env.common]\nGREETING = \"hello\"\nSMTP_PASSWORD = \"open-sesame-4720\"\n\
+                   [files]\n\"/etc/shop/settings.json\" = '{ \"colour\": \"blue\" }'\n";
+    let pushed = app.push(&Repo::server("one", iterapp).await).await;
+    let release = app.last_release().await;
+    assert_eq!(release.state(), "live", "{}", pushed.output);
+    sees(&app, "GREETING", "hello").await;
+    assert_eq!(
+        file(&app, "/etc/shop/settings.json").await,
+        "{ \"colour\": \"blue\" }"
+    );
+    let maps = Kube::names("configmaps", &app.namespace("test"));
+    for kind in ["-env-", "-files-"] {
+        assert!(maps.iter().any(|name| name.contains(kind)), "{maps:?}");
+    }
+    let log = app.log(&release).await;
+    for told in [&log, &pushed.output] {
+        let place = "iterapp.toml:4:17";
+        assert!(told.contains("W0801") && told.contains(place), "{told}");
+        assert!(!told.contains("open-sesame"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn what_pods_say_of_their_secrets_is_blotted_out() {
+    let app = shared().app("blotted").await;
+    let secret = "open sesame/4721?";
+    set_secret(&app, "door", "word", secret).await;
+    let iterapp = "replicas = 1\n[env.common]\nWORD = { secret = \"door\", key = \"word\" }\n";
+    app.push_live(&Repo::server("one", iterapp).await).await;
+    app.get("test", "/say?text=open%20sesame%2F4721%3F").await;
+    let hops = Hops::of(shared());
+    let told = || async {
+        let logs = hops.run(&["logs", "-a", &app.name]).await.ok().out;
+        let blots = logs.lines().filter(|line| line.contains("***"));
+        (blots.count() == 3).then_some(logs)
+    };
+    let logs = eventually("three lines without the secret", told).await;
+    for form in ["sesame", "c2VzYW1l", "NlcHNhbW", "b3BlbiBz"] {
+        assert!(!logs.contains(form), "{logs}");
+    }
+    assert!(logs.contains("said: ***"), "{logs}");
+
+    // The last words of a container that fails are a release's reason.
+    let iterapp = iterapp.replace("replicas = 1", "replicas = 1\nreadiness_path = \"/broken\"");
+    let repo = Repo::empty().await;
+    repo.write("iterapp.toml", &iterapp);
+    repo.write(
+        "Dockerfile",
+        "FROM busybox\nCMD [\"sh\", \"-c\", \"echo my word is $WORD; exit 3\"]\n",
+    );
+    repo.commit("two").await;
+    let pushed = app.push_refs(&repo, &["+HEAD:refs/heads/main"]).await;
+    let release = app.last_release().await;
+    assert_eq!(release.state(), "failed", "{}", pushed.output);
+    for told in [release.reason(), &pushed.output] {
+        assert!(
+            told.contains("my word is ***") && !told.contains("sesame"),
+            "{told}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_new_key_seals_and_the_old_one_opens_until_the_files_are_sealed_anew() {
+    // A platform of its own: its keys are everybody's.
+    let platform = Platform::start(Options::default());
+    let hops = Hops::of(&platform);
+    let app = platform.app("rekey").await;
+    let seal = ["--json", "seal", "-a", &app.name];
+    let old = hops
+        .run_in(hops.home(), &seal, "open sesame 4722")
+        .await
+        .ok();
+    let old = old.json()["encrypted"].as_str().expect("a text").to_owned();
+    let iterapp = format!(
+        "replicas = 1\n# kept as it is\n[env.common]\nTOKEN = {{ encrypted = \"{old}\" }} # and this\n"
+    );
+    let repo = Repo::server("one", &iterapp).await;
+    app.push_live(&repo).await;
+
+    platform.administer(&["sealing-keys", "rotate"]);
+    let keys = platform.administer(&["sealing-keys", "list"]);
+    let ids: Vec<&str> = keys
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert_eq!(ids.len(), 2, "{keys}");
+    // Retired, it opens what it sealed: a release of the old commit.
+    repo.change("two").await;
+    app.push_live(&repo).await;
+    sees(&app, "TOKEN", "open sesame 4722").await;
+
+    let path = repo.path().to_str().expect("a path");
+    let rekeyed = hops
+        .run(&["seal", "-a", &app.name, "--rekey", path])
+        .await
+        .ok();
+    assert!(
+        rekeyed.out.contains("iterapp.toml: 1 value sealed anew"),
+        "{}",
+        rekeyed.out
+    );
+    let written = std::fs::read_to_string(repo.path().join("iterapp.toml")).expect("the file");
+    assert!(!written.contains(&old), "{written}");
+    let start = written.find('"').expect("a value") + 1;
+    let new = written[start..].split('"').next().expect("a value");
+    assert_eq!(written.replace(new, &old), iterapp);
+    let again = hops
+        .run(&["seal", "-a", &app.name, "--rekey", path])
+        .await
+        .ok();
+    assert!(again.err.contains("newest key already"), "{}", again.err);
+    repo.commit("three").await;
+    app.push_live(&repo).await;
+    sees(&app, "TOKEN", "open sesame 4722").await;
+    // Releases that one may go back to need the old one still.
+    let refused = platform.try_administer(&["sealing-keys", "delete", ids[1]]);
+    assert!(refused.is_err_and(|told| told.contains("hops seal --rekey")));
+}
+
+// Proves: K33
+#[tokio::test]
+async fn a_secret_is_ciphertext_wherever_it_is_kept() {
+    let app = shared().app("atrest").await;
+    let secret = unique("sesame");
+    set_secret(&app, "door", "word", &secret).await;
+    let iterapp = "replicas = 1\n[env.common]\nWORD = { secret = \"door\", key = \"word\" }\n";
+    let repo = Repo::server("one", iterapp).await;
+    app.push_live(&repo).await;
+    sees(&app, "WORD", &secret).await;
+
+    // In Kubernetes' store: a Secret there is, and its bytes say nothing.
+    let namespace = app.namespace("test");
+    let names = Kube::names("secrets", &namespace);
+    let name = names.iter().find(|name| name.contains("-env-"));
+    let name = name.expect("a Secret of variables");
+    let stored = stored_in_etcd(&format!("/registry/secrets/{namespace}/{name}")).await;
+    assert!(stored.starts_with(b"k8s:enc:"), "{stored:?}");
+    assert!(find_in(&stored, &[&secret]).is_empty());
+    // A ConfigMap is found by the same look, and its value is there.
+    let sha = release_commit(&app).await;
+    let deployment =
+        stored_in_etcd(&format!("/registry/deployments/{namespace}/{}", app.name)).await;
+    assert_eq!(find_in(&deployment, &[&sha]).len(), 1);
+
+    // In the platform's database, and in the repository.
+    let dump = shared().dump_database();
+    assert!(find_in(&dump, &[&secret]).is_empty());
+    assert_eq!(find_in(&dump, &[&sha]), [sha]);
+}
+
+async fn release_commit(app: &App<'_>) -> String {
+    let releases = app.releases().await;
+    releases[0]["commit"].as_str().expect("a commit").to_owned()
+}
+
+/// The value of a key of the stack's etcd (its gRPC gateway: keys and values are in base64).
+async fn stored_in_etcd(key: &str) -> Vec<u8> {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let file = |name: &str| std::fs::read(setting(name)).expect(name);
+    let identity = [
+        file("HOPS_LOCAL_ETCD_CERT_FILE"),
+        file("HOPS_LOCAL_ETCD_KEY_FILE"),
+    ]
+    .concat();
+    let authority = reqwest::Certificate::from_pem(&file("HOPS_LOCAL_ETCD_CA_FILE"));
+    let client = reqwest::Client::builder()
+        .tls_certs_only([authority.expect("a certificate")])
+        .identity(reqwest::Identity::from_pem(&identity).expect("a client certificate"))
+        .build()
+        .expect("a client");
+    let url = format!("{}/v3/kv/range", setting("HOPS_LOCAL_ETCD"));
+    let asked = client
+        .post(url)
+        .json(&json!({ "key": STANDARD.encode(key) }));
+    let answer: Value = asked
+        .send()
+        .await
+        .expect("etcd")
+        .json()
+        .await
+        .expect("JSON");
+    let value = answer["kvs"][0]["value"].as_str();
+    STANDARD
+        .decode(value.unwrap_or_else(|| panic!("{key}: {answer}")))
+        .expect("base64")
 }

@@ -4,12 +4,14 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"strconv"
@@ -141,6 +143,7 @@ func handlers() http.Handler {
 	mux.HandleFunc("/arguments", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, os.Args[1:]) })
 	mux.HandleFunc("/control/burn", burn)
 	mux.HandleFunc("/file", answerFile)
+	mux.HandleFunc("/say", say)
 	mux.HandleFunc("/fetch", fetch)
 	mux.HandleFunc("/collect/", collect)
 	mux.HandleFunc("/collected", answerCollected)
@@ -234,4 +237,13 @@ func writeJSON(w http.ResponseWriter, value any) {
 func number(text string) int {
 	value, _ := strconv.Atoi(text)
 	return value
+}
+
+// say writes a text into the log: as it is, in base64 behind other words, and as it stands in a URL.
+func say(w http.ResponseWriter, r *http.Request) {
+	text := r.URL.Query().Get("text")
+	fmt.Printf("said: %s\n", text)
+	fmt.Printf("said in base64: %s\n", base64.StdEncoding.EncodeToString([]byte("user:"+text)))
+	fmt.Printf("said in a URL: %s\n", url.QueryEscape(text))
+	fmt.Fprintln(w, "said")
 }

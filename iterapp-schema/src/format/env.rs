@@ -12,7 +12,7 @@ use crate::env_value::{Env, EnvTable, EnvValue};
 use crate::environment::Environment;
 use crate::file::{Fault, File, decimal, describe};
 use crate::parse::{Table, Value};
-use crate::{suggest, unknown, validate};
+use crate::{credential, suggest, unknown, validate};
 
 /// Words that mean "in every environment" elsewhere.
 const COMMON: &[&str] = &[
@@ -122,11 +122,12 @@ fn variable(name: &str, key: Range<usize>, value: &Value, file: &mut File) -> Op
         return secret::read(name, value, file);
     }
     match plain(name, value) {
-        Ok(value) => {
+        Ok(read) => {
             if misplaced {
                 file.report(key, like_key(name));
             }
-            Some(value)
+            credential::warn(name, value, file);
+            Some(read)
         }
         Err(_) if misplaced => {
             unknown::report_slipped("env", name, key, value, file);

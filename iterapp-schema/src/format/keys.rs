@@ -3,7 +3,7 @@
 use toml::de::DeValue;
 
 use super::env::EnvKeys;
-use super::secret::{FileValue, HeaderValue, SecretValue};
+use super::secret::{FileValue, HeaderValue, SecretName, SecretValue};
 use super::section::{At, Read, Section, inline_schema, sections};
 use super::values::{
     AppNames, ArgumentName, BuildSecretName, Command, Cpu, CronJobName, Domain, Emoji, Extension,
@@ -13,7 +13,7 @@ use super::values::{
 use crate::diagnostic::{Code, Edit};
 use crate::file::{Fault, File};
 use crate::parse::Value;
-use crate::{ApplingName, Concurrency, Environment};
+use crate::{ApplingName, Concurrency, Environment, Pooling};
 
 sections! {
     /// Keys that only the root's file can have.
@@ -151,6 +151,17 @@ sections! {
         /// Extensions that the database is to have. Removing one from the list drops nothing.
         #[schemars(extend("examples" = [["uuid-ossp"]]))]
         extensions: List<Extension>,
+        /// How connections to the server are shared: `session` keeps one for each of the app's, and
+        /// surprises nobody; `transaction` lends one for the time of a transaction, so that many of
+        /// the app's share few. With the latter prepared statements, `set` and `listen` do not last.
+        pooling: Pooling,
+        /// A database that is somewhere else: the name of a secret of the environment whose key `url`
+        /// is its address (`postgres://user:password@host:5432/database`). The platform then makes
+        /// none.
+        #[schemars(extend("examples" = ["billing-database"]))]
+        external: SecretName,
+        /// Whether a database that is somewhere else is reached through the SQL proxy, too.
+        proxy: bool,
     }
 
     /// Amounts of what a node has.

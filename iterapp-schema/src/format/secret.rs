@@ -9,7 +9,7 @@ use crate::EnvValue;
 use crate::diagnostic::Code;
 use crate::file::{Fault, File};
 use crate::parse::{Table, Value};
-use crate::validate;
+use crate::{credential, validate};
 
 sections! {
     /// A value that was sealed with `hops seal`: only the platform can open it.
@@ -111,6 +111,7 @@ impl Read for HeaderValue {
         }
         let text = file.string(key, value)?;
         let text = file.checked(value, text, validate::header_value)?;
+        credential::warn(key, value, file);
         Some(Self(EnvValue::Text(text)))
     }
 
@@ -129,6 +130,7 @@ impl Read for FileValue {
             return read(key, value, file).map(Self);
         }
         let text = file.string(key, value)?;
+        credential::warn(key, value, file);
         Some(Self(EnvValue::Text(text.to_owned())))
     }
 

@@ -9,7 +9,9 @@ use super::section::{At, Read, inline_schema};
 use crate::diagnostic::Code;
 use crate::file::{Fault, File, decimal};
 use crate::parse::Value;
-use crate::{AppName, ApplingName, Concurrency, Environment, suggest, validate};
+use crate::{
+    AppName, ApplingName, Concurrency, Environment, Pooling, credential, suggest, validate,
+};
 
 /// What can be written as a string.
 pub trait Text: Sized {
@@ -241,8 +243,9 @@ impl Read for Scalar {
             DeValue::Float(float) => decimals(float).map(str::to_owned),
             _ => None,
         };
-        if text.is_none() {
-            file.wrong_type(key, "a string, a number or a boolean", value);
+        match &text {
+            Some(_) => credential::warn(key, value, file),
+            None => file.wrong_type(key, "a string, a number or a boolean", value),
         }
         text.map(Self)
     }
@@ -443,7 +446,22 @@ impl Text for Concurrency {
     }
 }
 
+impl Text for Pooling {
+    fn check(text: &str) -> Result<Self, Fault> {
+        match text {
+            "session" => Ok(Self::Session),
+            "transaction" => Ok(Self::Transaction),
+            _ => Err(validate::choice(
+                "pooling",
+                text,
+                &["session", "transaction"],
+            )),
+        }
+    }
+}
+
 schemas! {
+    Pooling = { "enum": ["session", "transaction"] };
     Environment = { "enum": Environment::ALL.map(|environment| environment.to_string()) };
     ApplingName = { "type": "string", "pattern": "^[a-z]([a-z0-9_-]*[a-z0-9])?$", "maxLength": 40 };
     Concurrency = { "enum": ["allow", "forbid", "replace"] };

@@ -1,6 +1,7 @@
 //! A comment in Markdown, as for a pull request.
 
 use super::{block, count};
+use crate::credential::masked;
 use crate::{Diagnostic, Sources};
 
 /// The most bytes of one comment; GitHub takes 65,536 characters.
@@ -15,6 +16,7 @@ pub fn markdown(diagnostics: &[Diagnostic], sources: &Sources) -> String {
     if diagnostics.is_empty() {
         return String::new();
     }
+    let sources = &masked(diagnostics, sources);
     let mut shown = String::new();
     let mut left_out = diagnostics.len();
     for diagnostic in diagnostics {

@@ -1,6 +1,6 @@
 //! `hops check`: what the platform would say about `iterapp.toml`, offline.
 
-mod fix;
+pub mod fix;
 
 use std::path::Path;
 

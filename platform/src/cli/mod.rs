@@ -5,6 +5,7 @@ mod apps;
 mod check;
 mod client;
 mod config;
+mod db;
 mod deploy;
 mod diff;
 mod explain;
@@ -84,6 +85,7 @@ enum Command {
     Logs(logs::Logs),
     Seal(seal::Seal),
     Secrets(secrets::Secrets),
+    Db(db::Db),
     Init(init::Init),
     Check(check::Check),
     Explain(explain::Explain),
@@ -147,6 +149,7 @@ pub async fn run(cli: Cli, context: &mut Context) -> Result<(), Failure> {
         Command::Logs(command) => command.run(context).await,
         Command::Seal(command) => command.run(context).await,
         Command::Secrets(command) => command.run(context).await,
+        Command::Db(command) => command.run(context).await,
         Command::Init(command) => command.run(context),
         Command::Check(command) => command.run(context),
         Command::Explain(command) => command.run(context),

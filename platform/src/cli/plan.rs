@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use serde_saphyr::DoubleQuoted;
 use uuid::Uuid;
 
+use crate::database::environment as databases;
 use crate::release::plan::{Places, plan};
-use crate::release::spec::{ReleaseCommand, Version, WantedEnvironment};
+use crate::release::spec::{ApplingSpec, ReleaseCommand, Version, WantedEnvironment};
 use crate::rollout::cluster::Settings;
 use crate::rollout::desired::desired;
 use crate::secrets::open::{Opened, Source};
@@ -30,6 +31,7 @@ the platform knows stands there as a placeholder:
   0000000000000000000000000000000000000000   the commit
   apps.invalid                               the domain of the platform's hosts
   (secret)                                   the value of a secret
+  postgres.invalid                           the server of a database
   1, 00000000-0000-0000-0000-000000000000    the release, in the Job of a release command
 Settings of the platform (its instance's name, ingress class, drain time, registry login) have
 their defaults. Exit codes: 0 printed, 1 mistakes in the files, 2 wrong usage.
@@ -63,6 +65,8 @@ const PLACES: Places<'static> = Places {
 };
 const COMMIT: &str = "0000000000000000000000000000000000000000";
 const SECRET: &str = "(secret)";
+/// The address of a database that is somewhere else.
+const ADDRESS: &str = "postgres://user:secret@postgres.invalid:5432/database";
 /// The instance's name where the platform's settings name none.
 const INSTANCE: &str = "hops";
 
@@ -102,6 +106,7 @@ fn objects(local: &Local, environment: Environment) -> Result<Vec<Value>, Failur
         ..WantedEnvironment::settled(app.clone(), environment, versions)
     };
     wanted.opened = placeholders(&wanted);
+    wanted.databases = databases::placeholders(&wanted);
     Ok(desired(&wanted, &Settings::new(INSTANCE)).to_json())
 }
 
@@ -140,7 +145,10 @@ fn placeholders(wanted: &WantedEnvironment) -> Opened {
         .flat_map(|version| headers(&version.spec.run));
     let values = wanted.values().filter(|value| sealed(value)).chain(headers);
     let sources = values.filter_map(Source::of);
-    Opened::placeholders(sources.map(|source| (source, SECRET.to_owned())))
+    let secrets = sources.map(|source| (source, SECRET.to_owned()));
+    let external = wanted.specs().filter_map(ApplingSpec::external_database);
+    let addresses = external.filter_map(|external| Source::of(&external.address));
+    Opened::placeholders(secrets.chain(addresses.map(|source| (source, ADDRESS.to_owned()))))
 }
 
 /// The values of the headers that cron jobs send.

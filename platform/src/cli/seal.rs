@@ -1,5 +1,9 @@
 //! `hops seal`: a value for `iterapp.toml` that only the platform can open.
 
+mod rekey;
+
+use std::path::PathBuf;
+
 use iterapp_schema::Environment;
 use serde_json::json;
 
@@ -23,7 +27,8 @@ its environments alone.
 Examples:
   hops seal -a hello                       asks, and prints { encrypted = \"…\" }
   hops seal -a hello -e prod < key.pem
-  hops seal -a hello --sealing-key KEY < token")]
+  hops seal -a hello --sealing-key KEY < token
+  hops seal -a hello --rekey .             after the platform has got a new key")]
 pub struct Seal {
     #[command(flatten)]
     app: AppArgument,
@@ -36,11 +41,18 @@ pub struct Seal {
     /// Print the platform's public key, and seal nothing
     #[arg(long, conflicts_with_all = ["environment", "sealing_key"])]
     show_key: bool,
+    /// Seal the values anew that stand in the iterapp.toml files of this repository, with the
+    /// platform's newest key; everything else in the files stays as it is
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["environment", "sealing_key", "show_key"])]
+    rekey: Option<PathBuf>,
 }
 
 impl Seal {
     /// Prints the sealed value.
     pub async fn run(self, context: &mut Context) -> Result<(), Failure> {
+        if let Some(dir) = self.rekey {
+            return rekey::rekey(self.app, &dir, context).await;
+        }
         let given = match (context.vars)("HOPS_SEALING_KEY").filter(|key| !key.is_empty()) {
             Some(key) if self.sealing_key.is_none() => Some(key.parse().map_err(|error| {
                 Failure::usage("HOPS_SEALING_KEY is not the platform's key").cause(error)

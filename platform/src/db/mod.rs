@@ -2,6 +2,7 @@
 
 pub mod apps;
 pub mod builds;
+pub mod databases;
 pub mod environments;
 pub mod hosts;
 pub mod log_lines;

@@ -68,3 +68,23 @@ pub async fn delete(db: impl PgExecutor<'_>, public: &[u8]) -> sqlx::Result<()> 
         .await?;
     Ok(())
 }
+
+/// The sealed values that releases need: those that run, and those before them that people may go back
+/// to (the ten newest of each environment).
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn in_use(db: &PgPool) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "with kept as (
+           select id from (
+             select id, row_number() over (partition by environment order by number desc) as age from releases
+           ) as aged where age <= 10
+           union select release from verdicts where state in ('live', 'building', 'releasing', 'rolling_out')
+         )
+         select distinct value #>> '{}' from verdicts, jsonb_path_query(spec, '$.**.encrypted') as value
+         where release in (select id from kept)",
+    )
+    .fetch_all(db)
+    .await
+}

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use builder_client::Redactor;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -35,6 +36,8 @@ use crate::{
 const SUPERSEDED_BEGIN: Duration = Duration::from_secs(10);
 /// Lines of a release command that are kept.
 const MAX_LINES: i64 = 50_000;
+/// Characters of a line that are kept.
+const MAX_LINE: usize = 16_384;
 /// Lines that are read and stored at once.
 const BATCH: usize = 1_000;
 /// How long the last lines of a command that has ended are asked for.
@@ -135,9 +138,10 @@ pub(super) async fn attend(
         return Ok(changed);
     }
     let observed = commands(&platform.cluster, wanted).await?;
+    let redactor = wanted.opened.redactor();
     for (verdict, observed) in verdicts.iter().zip(&observed) {
         if let Some(command) = &verdict.command {
-            changed |= look_after(platform, lease, verdict, command, observed).await?;
+            changed |= look_after(platform, lease, verdict, command, observed, &redactor).await?;
         }
     }
     Ok(changed)
@@ -163,6 +167,7 @@ async fn look_after(
     verdict: &Verdict,
     command: &Command,
     observed: &ObservedCommand,
+    redactor: &Redactor,
 ) -> anyhow::Result<bool> {
     let Some(version) = verdict.version() else {
         return Ok(false);
@@ -177,8 +182,8 @@ async fn look_after(
     let started_for = Timestamp::now()
         .duration_since(command.started_at)
         .unsigned_abs();
-    let standing = judge_command(&version, observed, started_for, patience);
-    let unread = store_lines(platform, lease, verdict, command, observed).await?;
+    let standing = judge_command(&version, observed, started_for, patience).redacted(redactor);
+    let unread = store_lines(platform, lease, verdict, command, observed, redactor).await?;
     if let Some(error) = &unread {
         tracing::warn!(appling = %verdict.appling, %error, "the lines of a release command cannot be read now");
     }
@@ -202,6 +207,7 @@ async fn store_lines(
     verdict: &Verdict,
     command: &Command,
     observed: &ObservedCommand,
+    redactor: &Redactor,
 ) -> anyhow::Result<Option<ClusterError>> {
     let Some(pod) = observed.pod.as_ref().filter(|pod| pod.has_begun()) else {
         return Ok(None);
@@ -218,7 +224,9 @@ async fn store_lines(
         let is_last_batch = lines.len() < BATCH;
         stored += i64::try_from(lines.len()).unwrap_or(i64::MAX);
         let (at, name) = (last.at, &verdict.appling);
-        let mut texts: Vec<String> = lines.into_iter().map(|line| line.text).collect();
+        // Cut afterwards: half a secret is not known for one.
+        let shown = |text: &str| redactor.text(text).chars().take(MAX_LINE).collect();
+        let mut texts: Vec<String> = lines.iter().map(|line| shown(&line.text)).collect();
         if stored > MAX_LINES {
             texts.push(format!("the log is cut here: more than {MAX_LINES} lines"));
         }

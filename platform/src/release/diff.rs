@@ -9,6 +9,7 @@ use super::{
     spec::{Version, WantedEnvironment},
 };
 use crate::{
+    database::environment::connections_or_placeholders,
     db::{self, verdicts::Verdict},
     platform::Platform,
     rollout::{
@@ -84,6 +85,8 @@ pub async fn diff(
     wanted.opened = open::open(platform, app, environment, wanted.values())
         .await?
         .0;
+    let row = db::environments::find(&platform.db, app, environment).await?;
+    wanted.databases = connections_or_placeholders(platform, row, &wanted).await?;
     let objects = desired(&wanted, platform.cluster.settings());
     let previews =
         apply::dry_run(&platform.cluster, &objects)

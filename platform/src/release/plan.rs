@@ -5,7 +5,10 @@ use iterapp_schema::{
     AppName, Appling, ApplingName, Build, EnvTable, EnvValue, Environment, Iterapp, Run,
 };
 
-use super::{keep::Kept, spec::ApplingSpec};
+use super::{
+    keep::Kept,
+    spec::{ApplingSpec, Database, ExternalDatabase},
+};
 
 /// Where the platform's hosts and images are.
 #[derive(Debug, Clone, Copy)]
@@ -135,6 +138,7 @@ fn spec(
         hosts,
         service_names,
         env: env(appling, environment),
+        database: database(iterapp, appling),
     };
     check_domains(&appling.name, &spec.claims(), domain)?;
     Ok(spec)
@@ -156,6 +160,22 @@ fn check_prefixes(appling: &Appling, run: &Run) -> Result<(), PlanError> {
         }
     }
     Ok(())
+}
+
+/// The appling's own database, or else everybody's.
+fn database(iterapp: &Iterapp, appling: &Appling) -> Option<Database> {
+    let own = appling.postgres.as_ref();
+    let wanted = own.or(iterapp.postgres.as_ref())?;
+    let external = wanted.external.as_ref();
+    Some(Database {
+        shared: own.is_none(),
+        extensions: wanted.extensions.clone(),
+        pooling: wanted.pooling,
+        external: external.map(|external| ExternalDatabase {
+            address: external.address(),
+            proxy: external.proxy,
+        }),
+    })
 }
 
 /// Plain values as the container sees them; of secret ones where they come from.

@@ -1,16 +1,17 @@
 //! Reading `iterapp.toml` and its companions at a commit.
 
 use iterapp_schema::{
-    AppName, Assembled, Code, Diagnostic, Environment, FILE_NAME, Iterapp, Sources, assemble,
-    render,
+    AppName, Assembled, Code, Diagnostic, EnvValue, Environment, External, FILE_NAME, Iterapp,
+    Sources, assemble, render,
 };
 use sqlx::PgPool;
 
 use crate::{
+    database::connection::Address,
     db,
     git::CommitTree,
     platform::Platform,
-    secrets::open::{self, Shut, Source},
+    secrets::open::{self, Opened, Shut, Source},
 };
 
 /// What the author has to mend before anything can be released: a few lines, with places.
@@ -70,7 +71,15 @@ pub async fn open_secrets(
         .applings
         .iter()
         .flat_map(|appling| appling.values_in(environment));
-    let (_, shut) = open::open(platform, app, environment, values).await?;
+    let external = externals(&read.iterapp);
+    let addresses: Vec<EnvValue> = external.map(External::address).collect();
+    let values = values.chain(&addresses);
+    let (opened, mut shut) = open::open(platform, app, environment, values).await?;
+    shut.extend(
+        addresses
+            .iter()
+            .filter_map(|address| no_address(&opened, address)),
+    );
     if shut.is_empty() {
         return Ok(Ok(()));
     }
@@ -80,6 +89,22 @@ pub async fn open_secrets(
         .collect();
     let text = render::human(&problems, &read.sources, false);
     Ok(Err(Mistakes(text.trim_end().to_owned())))
+}
+
+/// The databases somewhere else that applings are connected to.
+fn externals(iterapp: &Iterapp) -> impl Iterator<Item = &External> {
+    let own = iterapp.applings.iter().map(|appling| &appling.postgres);
+    let all = own.chain([&iterapp.postgres]).flatten();
+    all.filter_map(|postgres| postgres.external.as_ref())
+}
+
+/// What is to be the address of a database and is none.
+fn no_address(opened: &Opened, address: &EnvValue) -> Option<Shut> {
+    let error = Address::parse(&opened.get(address)?.value).err()?;
+    Some(Shut {
+        source: Source::of(address)?,
+        reason: format!("has a key `{}` that {error}", External::KEY),
+    })
 }
 
 /// A value may stand in several places. It is long and random, or a name and a key in one line, so its
@@ -111,7 +136,10 @@ fn mistakes(shut: &Shut, environment: Environment, sources: &Sources) -> Vec<Dia
     for (file, content) in sources.iter() {
         for (start, _) in content.match_indices(&format!("\"{text}\"")) {
             let line = content[start..].lines().next().unwrap_or_default();
-            if key.is_none_or(|key| line.contains(&format!("\"{key}\""))) {
+            // `[postgres] external` names no key: it is always the same.
+            let names_key =
+                |key: &String| key == External::KEY || line.contains(&format!("\"{key}\""));
+            if key.is_none_or(names_key) {
                 let place = start + 1..start + 1 + text.len();
                 let problem = Diagnostic::new(code, file, message.clone()).at(place);
                 found.push(problem.hint(hint.clone()));

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use builder_client::Redactor;
 use iterapp_schema::ApplingName;
 use jiff::Timestamp;
 use sqlx::{Postgres, Transaction};
@@ -22,6 +23,11 @@ use super::{
 };
 use crate::{
     api::{ApplingState, ReleaseState},
+    database::{
+        connection::Databases,
+        environment::{self as databases, NotMade},
+        rotation,
+    },
     db::{self, builds::Build, environments::EnvironmentRow, releases::Release, verdicts::Verdict},
     lease::{FenceError, Lease, Next},
     platform::Platform,
@@ -72,6 +78,8 @@ pub async fn pass(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
         let (commanding, commands) = command::wanted(&gathered);
         let mut wanted = wanted(&gathered, commands);
         wanted.opened = open_all(platform, &wanted).await?;
+        let environment = gathered.environment.id;
+        wanted.databases = databases::connections(platform, environment, &wanted).await?;
         match apply::apply(
             &platform.cluster,
             &desired(&wanted, platform.cluster.settings()),
@@ -79,9 +87,13 @@ pub async fn pass(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
         )
         .await
         {
-            Ok(()) => judge_candidates(platform, lease, &gathered, &wanted).await?,
+            Ok(()) => {
+                judge_candidates(platform, lease, &gathered, &wanted).await?;
+                rotation::finish(platform, environment, &wanted).await?;
+            }
             Err(ApplyError::Refused(refusals)) => {
-                refuse_candidates(lease, &gathered, &refusals).await?;
+                let redactor = wanted.opened.redactor();
+                refuse_candidates(lease, &gathered, &refusals, &redactor).await?;
             }
             Err(ApplyError::LeaseLost(_)) => {
                 return Err(FenceError::Lost(crate::lease::LeaseLost).into());
@@ -200,12 +212,52 @@ async fn read_queued(
         places,
     ) {
         Ok(mut plan) => {
+            if let Some(told) = make_databases(platform, lease, gathered, release, &plan).await? {
+                return Ok(told);
+            }
             let (app, commit) = (&release.app, &release.commit);
             keep::keep(platform, app, commit, &gathered.good, &mut plan).await?;
             start(lease, gathered, release, &plan, &notes).await
         }
         Err(error) => fail_release(lease, release, &error.to_string()).await,
     }
+}
+
+/// Makes the databases that a plan wants, before anything is built. Tells whether the release has ended
+/// when they cannot be had; nothing when they are there.
+async fn make_databases(
+    platform: &Platform,
+    lease: &Lease,
+    gathered: &Gathered,
+    release: &Release,
+    plan: &Plan,
+) -> anyhow::Result<Option<bool>> {
+    let place = databases::Place {
+        app: &release.app,
+        environment: release.environment,
+        id: gathered.environment.id,
+    };
+    let specs: Vec<_> = plan.applings.iter().map(|planned| &planned.spec).collect();
+    let reason = match databases::make(platform, place, &specs).await {
+        Ok(()) => return Ok(None),
+        Err(NotMade::Failed(error)) => return Err(error),
+        Err(NotMade::Refused(reason)) => reason,
+        Err(NotMade::Away(reason)) => {
+            let waited = Timestamp::now().duration_since(release.created_at);
+            if waited.unsigned_abs() < platform.config.rollout_deadline {
+                // Said once; what comes after is the same.
+                if lease.attempts() == 0
+                    && let Some(mut tx) = begin(lease, release).await?
+                {
+                    say(&mut tx, release.id, None, &tell::no_database_yet(&reason)).await?;
+                    tx.commit().await?;
+                }
+                anyhow::bail!("{reason}");
+            }
+            reason
+        }
+    };
+    fail_release(lease, release, &reason).await.map(Some)
 }
 
 async fn fail_release(lease: &Lease, release: &Release, reason: &str) -> anyhow::Result<bool> {
@@ -359,6 +411,7 @@ fn wanted(gathered: &Gathered, commands: Vec<ReleaseCommand>) -> WantedEnvironme
         good,
         commands,
         opened: Opened::default(),
+        databases: Databases::default(),
     }
 }
 
@@ -397,6 +450,7 @@ async fn judge_candidates(
         tx.commit().await?;
     }
     let observed = observe(&platform.cluster, wanted).await?;
+    let redactor = wanted.opened.redactor();
     for (release, verdict) in gathered.in_state(ApplingState::RollingOut) {
         let (Some(version), Some(seen)) =
             (verdict.version(), observed.applings.get(&verdict.appling))
@@ -411,6 +465,7 @@ async fn judge_candidates(
             on_trial_for,
             platform.config.rollout_deadline,
         );
+        let standing = standing.redacted(&redactor);
         write_down(platform, lease, release, verdict, standing).await?;
     }
     Ok(())
@@ -464,9 +519,11 @@ async fn refuse_candidates(
     lease: &Lease,
     gathered: &Gathered,
     refusals: &[Refusal],
+    redactor: &Redactor,
 ) -> anyhow::Result<()> {
     let mut tx = lease.begin().await?;
     for refusal in refusals {
+        let reason = redactor.text(&refusal.reason);
         let concerns = |name: &ApplingName| refusal.appling.as_ref().is_none_or(|one| one == name);
         let candidates = gathered
             .in_state(ApplingState::Releasing)
@@ -478,10 +535,10 @@ async fn refuse_candidates(
             let EnvironmentRow {
                 app, environment, ..
             } = &gathered.environment;
-            tracing::error!(%app, %environment, reason = refusal.reason, "Kubernetes refuses what serves");
+            tracing::error!(%app, %environment, reason, "Kubernetes refuses what serves");
         }
         for (release, verdict) in candidates.filter(|(_, verdict)| concerns(&verdict.appling)) {
-            fail(&mut tx, release, &verdict.appling, &refusal.reason).await?;
+            fail(&mut tx, release, &verdict.appling, &reason).await?;
         }
     }
     tx.commit().await?;

@@ -1,12 +1,13 @@
 //! What a release wants of one appling, kept with the release and never changed afterwards.
 
 use iterapp_schema::{
-    AppName, ApplingName, CronAction, EnvTable, EnvValue, Environment, Http, Ingress, Run, Scale,
+    AppName, ApplingName, CronAction, EnvTable, EnvValue, Environment, Http, Ingress, Pooling, Run,
+    Scale,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::secrets::open::Opened;
+use crate::{database::connection::Databases, secrets::open::Opened};
 
 /// Everything the platform needs to know about an appling at one commit in one environment,
 /// except its image: plain values, made by `release::plan`, stored with the release as JSON.
@@ -29,6 +30,31 @@ pub struct ApplingSpec {
     /// The author's variables, `[env.<environment>]` already merged over `[env.common]`: texts, and
     /// where secret values come from.
     pub env: EnvTable,
+    /// Its database, or its part in the one that all share.
+    #[serde(default)]
+    pub database: Option<Database>,
+}
+
+/// The database that an appling is connected to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Database {
+    /// Whether the applings of the app share it.
+    pub shared: bool,
+    /// Extensions that it is to have.
+    pub extensions: Vec<String>,
+    /// How the SQL proxy shares connections to the server.
+    pub pooling: Pooling,
+    /// One that is somewhere else.
+    pub external: Option<ExternalDatabase>,
+}
+
+/// A database that the platform has not made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExternalDatabase {
+    /// The secret that has its address.
+    pub address: EnvValue,
+    /// Whether it is reached through the SQL proxy.
+    pub proxy: bool,
 }
 
 impl ApplingSpec {
@@ -45,7 +71,28 @@ impl ApplingSpec {
             CronAction::Run { .. } => None,
         });
         let files = self.run.files.values();
-        self.env.values().chain(files).chain(headers.flatten())
+        let address = self.external_database().map(|external| &external.address);
+        self.env
+            .values()
+            .chain(files)
+            .chain(headers.flatten())
+            .chain(address)
+    }
+
+    /// The database somewhere else that it is connected to, if it is.
+    pub fn external_database(&self) -> Option<&ExternalDatabase> {
+        self.database.as_ref()?.external.as_ref()
+    }
+
+    /// Whose the platform's database is that it is connected to: its own, or everybody's; nothing when it
+    /// has none.
+    pub fn database_owner(&self) -> Option<Option<&ApplingName>> {
+        let database = self.database.as_ref()?;
+        match (&database.external, database.shared) {
+            (Some(_), _) => None,
+            (None, true) => Some(None),
+            (None, false) => Some(Some(&self.name)),
+        }
     }
 
     /// The number of pods that is wanted where the Deployment has this one now: an autoscaler's
@@ -135,6 +182,8 @@ pub struct WantedEnvironment {
     pub commands: Vec<ReleaseCommand>,
     /// The secret values of all of these.
     pub opened: Opened,
+    /// Their databases.
+    pub databases: Databases,
 }
 
 /// The release command of one appling of one release: it runs once, before the appling's pods are
@@ -161,16 +210,20 @@ impl WantedEnvironment {
             versions,
             commands: Vec::new(),
             opened: Opened::default(),
+            databases: Databases::default(),
         }
+    }
+
+    /// What is wanted of each version of each appling.
+    pub fn specs(&self) -> impl Iterator<Item = &ApplingSpec> {
+        let versions = self.versions.iter().chain(&self.good);
+        let commands = self.commands.iter().map(|command| &command.version);
+        versions.chain(commands).map(|version| &version.spec)
     }
 
     /// Every value that anything in the environment is configured with, secret or not.
     pub fn values(&self) -> impl Iterator<Item = &EnvValue> {
-        let versions = self.versions.iter().chain(&self.good);
-        let commands = self.commands.iter().map(|command| &command.version);
-        versions
-            .chain(commands)
-            .flat_map(|version| version.spec.values())
+        self.specs().flat_map(ApplingSpec::values)
     }
 
     /// The namespace `apps-{app}-{environment}` that holds everything of this environment.

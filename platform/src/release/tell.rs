@@ -43,6 +43,11 @@ pub fn other_branch(app: &AppName, branch: &str, default: &str) -> String {
     )
 }
 
+/// A database cannot be made just now.
+pub fn no_database_yet(reason: &str) -> String {
+    format!("waiting: {reason}")
+}
+
 /// An appling's image is wanted.
 pub fn building(name: &ApplingName) -> String {
     format!("[{name}] building")

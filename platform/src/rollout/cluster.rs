@@ -21,6 +21,11 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis
 /// The image that calls cron jobs' paths where no setting names another.
 pub const CALLER_IMAGE: &str = "docker.io/curlimages/curl:8.20.0";
 
+/// The SQL proxy where no setting names another.
+pub const PGBOUNCER_IMAGE: &str = "ghcr.io/cloudnative-pg/pgbouncer:1.24.1";
+/// Google's proxy where no setting names another.
+pub const CLOUD_SQL_PROXY_IMAGE: &str = "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.18.0";
+
 /// How this platform uses the cluster.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -34,6 +39,10 @@ pub struct Settings {
     pub ingress_sources: Vec<IngressSource>,
     /// An image with `curl`, which makes the requests of cron jobs.
     pub caller_image: String,
+    /// An image with PgBouncer, the SQL proxy.
+    pub pgbouncer_image: String,
+    /// The image of Google's Cloud SQL Auth Proxy.
+    pub cloud_sql_proxy_image: String,
     /// How long one request may take.
     pub request_deadline: Duration,
     /// How long a pod that is to stop goes on serving, so that the ingress and every node's proxy
@@ -65,6 +74,8 @@ impl Settings {
             ingress_flavour: IngressFlavour::IngressNginx,
             ingress_sources: vec![IngressSource::Namespace("ingress-nginx".to_owned())],
             caller_image: CALLER_IMAGE.to_owned(),
+            pgbouncer_image: PGBOUNCER_IMAGE.to_owned(),
+            cloud_sql_proxy_image: CLOUD_SQL_PROXY_IMAGE.to_owned(),
             request_deadline: Duration::from_secs(5),
             drain: Duration::from_secs(5),
             release_command_deadline: Duration::from_secs(3600),

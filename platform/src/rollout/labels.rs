@@ -16,6 +16,8 @@ pub const APPLING: &str = "hops.dev/appling";
 pub const VERSION: &str = "hops.dev/version";
 /// Marks objects whose names tell their content: they go when no pod names them any more.
 pub const CONTENT: &str = "hops.dev/content";
+/// The login that the SQL proxies of a Secret use on their server.
+pub const LOGIN: &str = "hops.dev/database-login";
 /// The appling that a Job's pods work for. Not [`APPLING`], by which Services and Deployments select
 /// pods: those of Jobs are none of theirs.
 pub const JOB_OF: &str = "hops.dev/job-of";

@@ -1,11 +1,18 @@
-//! Reads Secrets of a namespace that authors refer to by name.
+//! Reads Secrets of a namespace: those that authors refer to by name, and all of them to know what
+//! nobody is to read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use builder_client::Redactor;
 use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
+use kube::api::ListParams;
+use kube::core::PartialObjectMeta;
 use secrecy::SecretSlice;
 
 use super::cluster::{Cluster, ClusterError};
+use super::desired::REQUEST;
+use super::labels;
 
 /// What a Secret holds, by key; nothing when there is none of that name.
 ///
@@ -25,4 +32,38 @@ pub async fn read(
         let data = secret.data.unwrap_or_default().into_iter();
         data.map(|(key, value)| (key, value.0.into())).collect()
     }))
+}
+
+/// Blots out whatever stands in any Secret of a namespace: every pod that runs there has its values
+/// from those.
+///
+/// # Errors
+/// When Kubernetes does not answer.
+pub async fn redactor(cluster: &Cluster, namespace: &str) -> Result<Redactor, ClusterError> {
+    let api = cluster.in_namespace::<Secret>(namespace);
+    let what = format!("list the Secrets of {namespace}");
+    let all = ListParams::default();
+    let list = cluster
+        .request(&what, || async { api.list(&all).await })
+        .await?;
+    let data = list.items.iter().flat_map(|secret| &secret.data).flatten();
+    // What is secret of a cron job's request stands beside it, and its other lines are harmless.
+    let secret = data.filter(|(key, _)| *key != REQUEST);
+    Ok(Redactor::new(secret.map(|(_, value)| value.0.as_slice())))
+}
+
+/// The logins of databases that pods may still use: those that any of the platform's Secrets is for. Such
+/// a Secret goes when no pod names it any more.
+///
+/// # Errors
+/// When Kubernetes does not answer.
+pub async fn logins(cluster: &Cluster, namespace: &str) -> Result<BTreeSet<String>, ClusterError> {
+    let api = cluster.in_namespace::<Secret>(namespace);
+    let what = format!("list the Secrets of {namespace}");
+    let of_databases = ListParams::default().labels(labels::LOGIN);
+    let list = cluster
+        .request(&what, || async { api.list_metadata(&of_databases).await })
+        .await?;
+    let login = |secret: &PartialObjectMeta<Secret>| secret.labels().get(labels::LOGIN).cloned();
+    Ok(list.items.iter().filter_map(login).collect())
 }

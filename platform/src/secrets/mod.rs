@@ -5,9 +5,11 @@
 //! | `at_rest` | what the platform holds itself: in Postgres, under the key from its key file |
 //! | `sealed` | values that stand in `iterapp.toml`: anybody can seal one, the platform alone opens it |
 //! | `ring` | the key pairs for those |
+//! | `keys` | looking after them, by command |
 //! | `open` | the values that an environment needs, wherever they come from, opened |
 
 pub mod at_rest;
+pub mod keys;
 pub mod open;
 pub mod ring;
 pub mod sealed;

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 
 use super::{
     at_rest::PlatformKey,
-    sealed::{KeyId, OpenError, PrivateKey, PublicKey, Sealed},
+    sealed::{KeyId, OpenError, PrivateKey, PublicKey, Scope, Sealed},
 };
 use crate::db;
 
@@ -59,6 +59,38 @@ impl KeyRing {
         Ok(newest.public())
     }
 
+    /// The key pairs, the newest first.
+    pub fn keys(&self) -> impl Iterator<Item = PublicKey> {
+        self.0.iter().map(PrivateKey::public)
+    }
+
+    /// The same value for the same scope, sealed with the newest key; as it is when it was that already.
+    ///
+    /// # Errors
+    /// With the reason when it does not open.
+    pub fn reseal(&self, app: &AppName, text: &str) -> Result<String, OpenError> {
+        let sealed: Sealed = text.parse()?;
+        let newest = self
+            .newest()
+            .map_err(|_| OpenError::UnknownKey(sealed.key()))?;
+        if sealed.key() == newest.id() {
+            return Ok(text.to_owned());
+        }
+        // Which environment it is for does not stand in it.
+        let mut last = OpenError::Refused;
+        for environment in Environment::ALL {
+            match self.open(app, environment, text) {
+                Ok(value) => {
+                    let environment = sealed.is_for_one_environment().then_some(environment);
+                    let sealed = newest.seal(Scope { app, environment }, &value);
+                    return sealed.map_err(|_| OpenError::Malformed);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
     /// Opens a value for an environment of an app.
     ///
     /// # Errors
@@ -90,4 +122,32 @@ fn place(id: KeyId) -> String {
 
 fn id(public: &[u8]) -> anyhow::Result<KeyId> {
     Ok(PublicKey::from_bytes(public)?.id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sealed_anew_a_value_opens_for_the_same_and_for_nobody_else() {
+        let app = AppName::parse("shop").unwrap();
+        let (old, new) = (PrivateKey::generate(), PrivateKey::generate());
+        let environment = Some(Environment::Snap(3));
+        let scope = Scope {
+            app: &app,
+            environment,
+        };
+        let text = old.public().seal(scope, &"open sesame".into()).unwrap();
+        let ring = KeyRing(vec![new, old]);
+        let resealed = ring.reseal(&app, &text).unwrap();
+        let parsed: Sealed = resealed.parse().unwrap();
+        assert_eq!(parsed.key(), ring.newest().unwrap().id());
+        let opened = ring.open(&app, Environment::Snap(3), &resealed).unwrap();
+        assert_eq!(opened.expose_secret(), "open sesame");
+        let elsewhere = ring.open(&app, Environment::Prod, &resealed);
+        assert_eq!(elsewhere.err(), Some(OpenError::Refused));
+        assert_eq!(ring.reseal(&app, &resealed).unwrap(), resealed);
+        let other = AppName::parse("other").unwrap();
+        assert_eq!(ring.reseal(&other, &text), Err(OpenError::Refused));
+    }
 }

@@ -2,6 +2,7 @@
 
 mod apps;
 mod auth;
+mod databases;
 mod diff;
 mod error;
 mod git;
@@ -140,6 +141,15 @@ fn router(server: Server) -> Router {
             "/apps/{app}/environments/{environment}/secrets/{name}/{key}",
             put(secrets::set),
         )
+        .route(
+            "/apps/{app}/environments/{environment}/databases",
+            get(databases::list).delete(databases::delete),
+        )
+        .route(
+            "/apps/{app}/environments/{environment}/databases/rotate",
+            post(databases::rotate),
+        )
+        .route("/apps/{app}/reseal", post(secrets::reseal))
         .route("/releases/{id}", get(releases::show))
         .route("/releases/{id}/log", get(logs::release))
         .fallback(error::unknown_path)

@@ -30,6 +30,21 @@ pub async fn sealing_key(State(platform): State<Platform>) -> Answer<Json<api::S
     }))
 }
 
+/// `POST /api/apps/{app}/reseal`: the same values with the newest key. None is ever shown.
+pub async fn reseal(
+    State(platform): State<Platform>,
+    Path(app): Path<String>,
+    Json(asked): Json<api::Reseal>,
+) -> Answer<Json<Vec<api::Resealed>>> {
+    let app = apps::find(&platform, &app).await?;
+    let ring = KeyRing::load(&platform.db, &platform.key).await?;
+    let resealed = |text: &String| match ring.reseal(&app.name, text) {
+        Ok(value) => api::Resealed::Value(value),
+        Err(error) => api::Resealed::Shut(error.to_string()),
+    };
+    Ok(Json(asked.values.iter().map(resealed).collect()))
+}
+
 /// `GET /api/apps/{app}/environments/{environment}/secrets`
 pub async fn list(
     State(platform): State<Platform>,

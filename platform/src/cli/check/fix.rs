@@ -118,7 +118,7 @@ fn made(assembled: &Assembled, path: &str, mends: &[&Diagnostic]) -> Option<Stri
 }
 
 /// Texts are read without a byte order mark, which the file keeps.
-fn write(folder: &Folder, path: &str, text: &str) -> Result<(), Failure> {
+pub fn write(folder: &Folder, path: &str, text: &str) -> Result<(), Failure> {
     let file = folder.0.join(path);
     let failed =
         |error| Failure::failed("not_written", format!("{path} could not be written")).cause(error);

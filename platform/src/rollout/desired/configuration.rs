@@ -14,7 +14,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use secrecy::ExposeSecret;
 
-use super::{Part, pod};
+use super::{Part, pod, sql_proxy};
+use crate::database::connection::Address;
 use crate::rollout::labels;
 use crate::secrets::open::OpenedValue;
 
@@ -22,14 +23,14 @@ use crate::secrets::open::OpenedValue;
 pub(super) const FILES_GROUP: i64 = 65_534;
 
 /// Owner and group may read: the files are the group's.
-const READABLE: i32 = 0o440;
+pub(super) const OF_GROUP: i32 = 0o440;
 
 /// Values by name, of one kind: variables, or files.
 struct Values<'a> {
     /// `env` or `files`: a part of the objects' names.
     kind: &'static str,
     plain: BTreeMap<String, String>,
-    secret: BTreeMap<String, &'a OpenedValue>,
+    secret: BTreeMap<String, OpenedValue>,
     /// Keys of Secrets that the platform has not made, or that it could not open.
     elsewhere: BTreeMap<String, (&'a str, &'a str)>,
 }
@@ -44,9 +45,10 @@ pub(super) fn config_maps(parts: &[&Part<'_>]) -> Vec<ConfigMap> {
 
 /// The secret values of the parts, each once.
 pub(super) fn secrets(parts: &[&Part<'_>]) -> Vec<Secret> {
-    let all = parts
-        .iter()
-        .flat_map(|part| [variables(part), files(part)].map(|values| values.secret(part)));
+    let all = parts.iter().flat_map(|part| {
+        let configured = [variables(part), files(part)].map(|values| values.secret(part));
+        configured.into_iter().chain([sql_proxy::secret(part)])
+    });
     once(all.flatten())
 }
 
@@ -112,7 +114,7 @@ pub(super) fn volumes(part: &Part<'_>) -> Vec<Volume> {
         name: "files".to_owned(),
         config_map: Some(ConfigMapVolumeSource {
             name,
-            default_mode: Some(READABLE),
+            default_mode: Some(OF_GROUP),
             ..ConfigMapVolumeSource::default()
         }),
         ..Volume::default()
@@ -121,7 +123,7 @@ pub(super) fn volumes(part: &Part<'_>) -> Vec<Volume> {
         name: "secret-files".to_owned(),
         secret: Some(SecretVolumeSource {
             secret_name: Some(name),
-            default_mode: Some(READABLE),
+            default_mode: Some(OF_GROUP),
             ..SecretVolumeSource::default()
         }),
         ..Volume::default()
@@ -132,7 +134,7 @@ pub(super) fn volumes(part: &Part<'_>) -> Vec<Volume> {
             name: volume,
             secret: Some(SecretVolumeSource {
                 secret_name: Some(secret.to_owned()),
-                default_mode: Some(READABLE),
+                default_mode: Some(OF_GROUP),
                 ..SecretVolumeSource::default()
             }),
             ..Volume::default()
@@ -183,8 +185,46 @@ fn secrets_elsewhere<'a>(files: &Values<'a>) -> Vec<(String, &'a str)> {
 }
 
 fn variables<'a>(part: &'a Part<'_>) -> Values<'a> {
-    let env = part.version.spec.env.iter();
-    Values::of("env", part, env.map(|(name, value)| (name.clone(), value)))
+    let env = &part.version.spec.env;
+    let written = env.iter().map(|(name, value)| (name.clone(), value));
+    let mut values = Values::of("env", part, written);
+    // What the author wrote wins.
+    let is_free = |name: &String| !env.contains_key(name);
+    let proxied = sql_proxy::variables(part).into_iter();
+    values
+        .plain
+        .extend(proxied.filter(|(name, _)| is_free(name)));
+    let addressed = of_address(part).into_iter();
+    values
+        .secret
+        .extend(addressed.filter(|(name, _)| is_free(name)));
+    values
+}
+
+/// The variables of a database that is somewhere else, and that no proxy stands before.
+fn of_address(part: &Part<'_>) -> Vec<(String, OpenedValue)> {
+    let external = part.version.spec.external_database();
+    let opened = external
+        .filter(|external| !external.proxy)
+        .and_then(|external| part.wanted.opened.get(&external.address));
+    let Some(opened) = opened else {
+        return Vec::new();
+    };
+    let variables = Address::parse(&opened.value).map(|address| address.variables());
+    let value = |(name, value): (String, String)| {
+        let fingerprint = format!("{} {name}", opened.fingerprint);
+        let value = OpenedValue {
+            value: value.into(),
+            fingerprint,
+            is_in_namespace: false,
+        };
+        (name, value)
+    };
+    variables
+        .unwrap_or_default()
+        .into_iter()
+        .map(value)
+        .collect()
 }
 
 /// A file's path is no key of a ConfigMap, so they are numbered.
@@ -216,7 +256,7 @@ impl<'a> Values<'a> {
         for (name, value) in all {
             let opened = part.wanted.opened.get(value);
             match (value, opened.filter(|opened| !opened.is_in_namespace)) {
-                (_, Some(opened)) => drop(values.secret.insert(name, opened)),
+                (_, Some(opened)) => drop(values.secret.insert(name, opened.clone())),
                 (EnvValue::Secret { secret, key }, None) => {
                     values.elsewhere.insert(name, (secret, key));
                 }
@@ -275,7 +315,7 @@ impl<'a> Values<'a> {
     }
 }
 
-fn metadata(part: &Part<'_>, name: &str) -> ObjectMeta {
+pub(super) fn metadata(part: &Part<'_>, name: &str) -> ObjectMeta {
     let mut metadata = part.metadata(name);
     metadata
         .labels

@@ -38,7 +38,8 @@ const KEPT: i32 = 24 * 60 * 60;
 
 /// Where the caller finds its request.
 const REQUEST_FOLDER: &str = "/run/hops";
-const REQUEST: &str = "request";
+/// The key of a cron job's Secret that has the request.
+pub const REQUEST: &str = "request";
 
 /// All CronJobs of an environment, by the good versions: see
 /// [`crate::release::spec::WantedEnvironment::good`].
@@ -264,12 +265,27 @@ fn secret(run: &Run<'_>) -> Option<Secret> {
     };
     let service = run.part.version.spec.service_names.first()?;
     let content = request(&format!("http://{service}{path}"), &headers(run)?);
+    let mut data = BTreeMap::from([(REQUEST.to_owned(), ByteString(content.into_bytes()))]);
+    // By themselves, too, so that they are known wherever they must not be shown.
+    for (number, value) in secret_headers(run).enumerate() {
+        data.insert(format!("header-{number}"), ByteString(value.into_bytes()));
+    }
     Some(Secret {
         metadata: run.part.metadata(&secret_name(run)),
         type_: Some("Opaque".to_owned()),
-        data: Some([(REQUEST.to_owned(), ByteString(content.into_bytes()))].into()),
+        data: Some(data),
         ..Secret::default()
     })
+}
+
+fn secret_headers(run: &Run<'_>) -> impl Iterator<Item = String> {
+    let headers = match &run.asked.action {
+        CronAction::Call { headers, .. } => Some(headers.values()),
+        CronAction::Run { .. } => None,
+    };
+    let opened = &run.part.wanted.opened;
+    let values = headers.into_iter().flatten();
+    values.filter_map(|value| Some(opened.get(value)?.value.expose_secret().to_owned()))
 }
 
 /// The headers of a call; nothing when one of them is a secret that could not be opened.

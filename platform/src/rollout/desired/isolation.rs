@@ -1,10 +1,13 @@
 //! The wall around an isolated appling: with whom its pods may speak.
 //!
 //! Its own namespace and the allowed apps' in the same environment, in both directions; requests
-//! from the ingress, if the world is to reach it; and name servers. Nothing else, the internet
+//! from the ingress, if the world is to reach it; name servers; and the server of its database. Nothing else, the internet
 //! included: what is isolated is to keep what it knows. (What a pod answers always gets back, and
 //! the kubelet's probes come through.)
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 use iterapp_schema::{AppName, Isolation};
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
@@ -14,8 +17,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::super::cluster::IngressSource;
-use super::Part;
 use super::labels::{self, Labels};
+use super::{Part, sql_proxy};
 
 /// Kubernetes' own label of every namespace.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
@@ -57,7 +60,12 @@ fn wall(
             pod_selector: Some(matching(pods)),
             policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
             ingress: incoming(from),
-            egress: Some(vec![outgoing(to), dns()]),
+            egress: Some(
+                [outgoing(to), dns()]
+                    .into_iter()
+                    .chain(database(part))
+                    .collect(),
+            ),
         }),
     }
 }
@@ -124,6 +132,28 @@ fn outgoing(to: Vec<NetworkPolicyPeer>) -> NetworkPolicyEgressRule {
         to: Some(to),
         ports: None,
     }
+}
+
+/// Its database's server. Of one that has a name its port alone can be let through.
+fn database(part: &Part<'_>) -> Option<NetworkPolicyEgressRule> {
+    let server = sql_proxy::server(part)?;
+    let network = server.host.parse::<IpAddr>().ok().map(IpNet::from);
+    let peer = network.map(|network| NetworkPolicyPeer {
+        ip_block: Some(IPBlock {
+            cidr: network.to_string(),
+            ..IPBlock::default()
+        }),
+        ..NetworkPolicyPeer::default()
+    });
+    let port = |port: &u16| NetworkPolicyPort {
+        port: Some(IntOrString::Int(i32::from(*port))),
+        protocol: Some("TCP".to_owned()),
+        ..NetworkPolicyPort::default()
+    };
+    Some(NetworkPolicyEgressRule {
+        to: peer.map(|peer| vec![peer]),
+        ports: Some(server.ports.iter().map(port).collect()),
+    })
 }
 
 /// Wherever they are: some clusters have them on nodes, with addresses of their own.

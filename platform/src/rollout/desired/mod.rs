@@ -15,13 +15,16 @@ mod resources;
 #[cfg(test)]
 mod routes_tests;
 mod service;
+mod sql_proxy;
 #[cfg(test)]
 mod tests;
 
+pub use cronjob::REQUEST;
 pub use deployment::STEADY_SECONDS;
 pub use job::job_name;
 pub use pod::CONTAINER;
 pub use resources::amount;
+pub use sql_proxy::PROXY;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -201,12 +204,7 @@ impl<'a> Part<'a> {
 
     fn new(wanted: &'a WantedEnvironment, version: &'a Version, settings: &'a Settings) -> Self {
         let WantedEnvironment {
-            app,
-            environment,
-            versions: _,
-            good: _,
-            commands: _,
-            opened: _,
+            app, environment, ..
         } = wanted;
         let appling = &version.spec.name;
         let mut labels = labels::of_environment(&settings.instance, app, *environment);

@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use sha2::{Digest, Sha256};
 
-use super::{Part, configuration, labels, pull_secret, resources};
+use super::{Part, configuration, labels, pull_secret, resources, sql_proxy};
 
 /// The name of the author's container in every pod.
 pub const CONTAINER: &str = "app";
@@ -50,11 +50,17 @@ pub(super) fn short_hash(content: &impl serde::Serialize) -> String {
 /// Images that run as root must work, so the platform hardens only what none of them notices.
 pub(super) fn pod_spec(part: &Part<'_>) -> PodSpec {
     let run = &part.version.spec.run;
+    let sidecars = sql_proxy::sidecars(part);
     let pull_secret = part.settings.pull_secret.as_ref().map(|_| {
         let name = pull_secret::NAME.to_owned();
         vec![LocalObjectReference { name }]
     });
+    let volumes = configuration::volumes(part).into_iter();
+    let has_files = !run.files.is_empty() || sidecars.is_some();
+    // Kubernetes counts from before the drain, authors from SIGTERM.
+    let own_grace = i64::from(run.grace_period) + drain_seconds(part);
     PodSpec {
+        init_containers: sidecars,
         containers: vec![container(part)],
         // An app has no business with the apiserver, and variables for every Service of the
         // namespace would change what it sees with its neighbours.
@@ -65,12 +71,11 @@ pub(super) fn pod_spec(part: &Part<'_>) -> PodSpec {
                 type_: "RuntimeDefault".to_owned(),
                 ..SeccompProfile::default()
             }),
-            fs_group: (!run.files.is_empty()).then_some(configuration::FILES_GROUP),
+            fs_group: has_files.then_some(configuration::FILES_GROUP),
             ..PodSecurityContext::default()
         }),
-        volumes: some(configuration::volumes(part)),
-        // Kubernetes counts from before the drain, authors from SIGTERM.
-        termination_grace_period_seconds: Some(i64::from(run.grace_period) + drain_seconds(part)),
+        volumes: some(volumes.chain(sql_proxy::volumes(part)).collect()),
+        termination_grace_period_seconds: Some(own_grace.max(sql_proxy::grace(part))),
         node_selector: (!run.node_selector.is_empty()).then(|| run.node_selector.clone()),
         topology_spread_constraints: Some(vec![spread(part)]),
         image_pull_secrets: pull_secret,
@@ -91,10 +96,18 @@ pub(super) fn of_job(part: &Part<'_>, command: Option<&[String]>) -> PodSpec {
         lifecycle: None,
         ..container
     };
+    // A Job is over when its command is: nobody waits then for connections to be closed.
+    let at_once = |sidecar| Container {
+        lifecycle: None,
+        ..sidecar
+    };
     PodSpec {
         restart_policy: Some("Never".to_owned()),
         topology_spread_constraints: None,
         containers: pod.containers.into_iter().map(ending).collect(),
+        init_containers: pod
+            .init_containers
+            .map(|all| all.into_iter().map(at_once).collect()),
         ..pod
     }
 }
@@ -238,7 +251,7 @@ fn drain(part: &Part<'_>) -> Option<Lifecycle> {
 }
 
 /// None for a worker, which nobody sends anything to.
-fn drain_seconds(part: &Part<'_>) -> i64 {
+pub(super) fn drain_seconds(part: &Part<'_>) -> i64 {
     match part.version.spec.http() {
         Some(_) => i64::try_from(part.settings.drain.as_secs()).unwrap_or(i64::MAX / 2),
         None => 0,

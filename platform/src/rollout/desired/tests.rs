@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use iterapp_schema::{Autoscale, EnvValue, Environment, Http, Resources, Run, Scale};
+use iterapp_schema::{Autoscale, EnvValue, Environment, Http, Pooling, Resources, Run, Scale};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::json;
 
 use super::*;
-use crate::release::spec::{ApplingSpec, ReleaseCommand};
+use crate::database::connection::{Connection, Databases, Tls};
+use crate::release::spec::{ApplingSpec, Database, ExternalDatabase, ReleaseCommand};
 use crate::rollout::cluster::{Defaults, RegistryCredentials};
 use crate::secrets::open::{Opened, Source};
 
@@ -23,6 +24,7 @@ pub(super) fn version(name: &str) -> Version {
             hosts: vec![format!("{name}.test.example.org")],
             service_names: vec![text(name)],
             env: BTreeMap::from([(text("GREETING"), EnvValue::Text(text("hello")))]),
+            database: None,
         },
         image: format!(
             "registry.example.org/shop/{name}@sha256:{}",
@@ -132,6 +134,144 @@ fn configured(value: &str) -> WantedEnvironment {
 fn variables_and_files_of_every_origin() {
     let wanted = configured("the value");
     insta::assert_snapshot!(golden(&wanted, &Settings::new("main")));
+}
+
+fn connection(password: &str) -> Connection {
+    Connection {
+        host: "10.0.0.5".to_owned(),
+        port: 5432,
+        database: "shop_test_1a2b3c4d".to_owned(),
+        login: "shop_test_1a2b3c4d_a".to_owned(),
+        password: password.into(),
+        fingerprint: password.to_owned(),
+        tls: Tls::Verify("(certificate)".to_owned()),
+        pool_size: 10,
+        cloud_sql_instance: None,
+    }
+}
+
+/// An appling with a database of its own, or with its part in everybody's.
+fn with_database(shared: bool, connection: Connection) -> WantedEnvironment {
+    let mut shop = version("shop");
+    shop.spec.database = Some(Database {
+        shared,
+        extensions: Vec::new(),
+        pooling: Pooling::Session,
+        external: None,
+    });
+    let owner = (!shared).then(|| shop.spec.name.clone());
+    WantedEnvironment {
+        databases: Databases([(owner, connection)].into()),
+        ..wanted(Environment::Test, vec![shop])
+    }
+}
+
+#[test]
+fn a_database_is_reached_through_a_sidecar() {
+    let wanted = with_database(false, connection("geheim"));
+    insta::assert_snapshot!(golden(&wanted, &Settings::new("main")));
+}
+
+#[test]
+fn googles_proxy_stands_behind_ours() {
+    let connection = Connection {
+        cloud_sql_instance: Some("project:region:instance".to_owned()),
+        ..connection("geheim")
+    };
+    let wanted = with_database(true, connection);
+    let mut objects = desired(&wanted, &Settings::new("main"));
+    let pod = objects.deployments.remove(0).spec.unwrap().template.spec;
+    let sidecars = pod.unwrap().init_containers.unwrap();
+    let names: Vec<&str> = sidecars.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["cloud-sql-proxy", "sql-proxy"]);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&sidecars[0]).unwrap());
+}
+
+// Proves: H11
+#[test]
+fn a_sidecar_changes_nothing_in_the_apps_own_container() {
+    let settings = Settings::new("main");
+    let with = with_database(false, connection("geheim"));
+    let mut without = with.clone();
+    for version in without.versions.iter_mut().chain(&mut without.good) {
+        version.spec.database = None;
+    }
+    let container = |wanted: &WantedEnvironment| {
+        let objects = desired(wanted, &settings);
+        let pod = objects.deployments[0].spec.clone().unwrap().template.spec;
+        let mut container = pod.unwrap().containers.remove(0);
+        // Where its variables stand, which have the database's among them.
+        container.env_from = None;
+        container
+    };
+    assert_eq!(container(&with), container(&without));
+}
+
+#[test]
+fn another_password_makes_other_pods_and_another_secret() {
+    let settings = Settings::new("main");
+    let of = |password| desired(&with_database(false, connection(password)), &settings);
+    let (one, other) = (of("one"), of("other"));
+    let label = |objects: &Objects| version_label(&objects.deployments[0]).map(str::to_owned);
+    assert_ne!(label(&one), label(&other));
+    assert_ne!(one.secrets[0].metadata.name, other.secrets[0].metadata.name);
+    assert_eq!(label(&one), label(&of("one")));
+}
+
+#[test]
+fn a_database_somewhere_else_has_the_same_variables() {
+    let mut shop = version("shop");
+    let address = named("billing", "url");
+    let external = |proxy| {
+        Some(Database {
+            shared: false,
+            extensions: Vec::new(),
+            pooling: Pooling::Transaction,
+            external: Some(ExternalDatabase {
+                address: address.clone(),
+                proxy,
+            }),
+        })
+    };
+    let of = |shop: Version| {
+        let url = "postgres://me:geheim@db.example.com/shop".to_owned();
+        let wanted = WantedEnvironment {
+            opened: Opened::placeholders([(Source::of(&address).unwrap(), url)]),
+            ..wanted(Environment::Test, vec![shop])
+        };
+        desired(&wanted, &Settings::new("main"))
+    };
+    shop.spec.database = external(false);
+    let direct = of(shop.clone());
+    let names: Vec<_> = direct.secrets[0].data.as_ref().unwrap().keys().collect();
+    assert_eq!(
+        names,
+        [
+            "DATABASE_URL",
+            "PGDATABASE",
+            "PGHOST",
+            "PGPASSWORD",
+            "PGPORT",
+            "PGUSER"
+        ]
+    );
+    let pod = |objects: &Objects| {
+        objects.deployments[0]
+            .spec
+            .clone()
+            .unwrap()
+            .template
+            .spec
+            .unwrap()
+    };
+    assert_eq!(pod(&direct).init_containers, None);
+    shop.spec.database = external(true);
+    let proxied = of(shop);
+    assert_eq!(pod(&proxied).init_containers.unwrap().len(), 1);
+    assert_eq!(
+        proxied.config_maps[0].data.as_ref().unwrap()["PGHOST"],
+        "127.0.0.1"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use builder_client::Redactor;
 use k8s_openapi::api::batch::v1::JobCondition;
 
 use super::super::observe::{ObservedCommand, ObservedPod, end_of, last_end};
@@ -24,6 +25,22 @@ pub enum CommandStanding {
         /// Why, for the author.
         reason: Reason,
     },
+}
+
+impl CommandStanding {
+    /// The same, for people to read.
+    #[must_use]
+    pub fn redacted(self, redactor: &Redactor) -> Self {
+        match self {
+            Self::Succeeded => Self::Succeeded,
+            Self::Running { why } => Self::Running {
+                why: why.map(|why| redactor.text(&why)),
+            },
+            Self::Failed { reason } => Self::Failed {
+                reason: reason.redacted(redactor),
+            },
+        }
+    }
 }
 
 /// How long to wait for what.

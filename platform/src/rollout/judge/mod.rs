@@ -21,6 +21,7 @@ pub use reason::Reason;
 
 use std::time::Duration;
 
+use builder_client::Redactor;
 use k8s_openapi::api::apps::v1::Deployment;
 
 use super::desired::{STEADY_SECONDS, version_label};
@@ -43,6 +44,22 @@ pub enum Standing {
         /// Why, for the author.
         reason: Reason,
     },
+}
+
+impl Standing {
+    /// The same, for people to read.
+    #[must_use]
+    pub fn redacted(self, redactor: &Redactor) -> Self {
+        match self {
+            Self::Ready => Self::Ready,
+            Self::Waiting { why } => Self::Waiting {
+                why: redactor.text(&why),
+            },
+            Self::Failed { reason } => Self::Failed {
+                reason: reason.redacted(redactor),
+            },
+        }
+    }
 }
 
 /// Judges the wanted version of an appling after so long on trial. Pods of earlier versions have no

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use builder_client::Redactor;
 use serde::{Deserialize, Serialize};
 
 /// Why a version failed, in words for its author.
@@ -32,6 +33,23 @@ impl Reason {
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+impl Reason {
+    /// The same without secrets: an app's last words may hold some.
+    #[must_use]
+    pub fn redacted(self, redactor: &Redactor) -> Self {
+        let Self {
+            summary,
+            details,
+            hint,
+        } = self;
+        Self {
+            summary: redactor.text(&summary),
+            details: details.iter().map(|line| redactor.text(line)).collect(),
+            hint,
+        }
     }
 }
 

@@ -23,6 +23,7 @@ fn version() -> Version {
             hosts: Vec::new(),
             service_names: vec!["web".to_owned()],
             env: BTreeMap::new(),
+            database: None,
         },
         image: "registry/web@sha256:ab".to_owned(),
     }

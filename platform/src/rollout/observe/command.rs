@@ -14,8 +14,6 @@ use crate::release::spec::WantedEnvironment;
 
 /// What is read at most at once: more than the kubelet keeps of a log.
 const MAX_READ: i64 = 16 << 20;
-/// Characters of a line that are kept.
-const MAX_LINE: usize = 16_384;
 
 /// What Kubernetes has of one release command.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -92,8 +90,7 @@ pub async fn commands(
     Ok(observed)
 }
 
-/// The lines that a command's pod wrote after a moment, oldest first, at most `most` of them. What
-/// is longer than a line may be is cut.
+/// The lines that a command's pod wrote after a moment, oldest first, at most `most` of them.
 ///
 /// # Errors
 ///
@@ -139,7 +136,7 @@ fn parse(line: &str) -> Option<CommandLine> {
     let text = text.trim_end_matches('\r').rsplit('\r').next()?;
     Some(CommandLine {
         at: i64::try_from(at.as_nanosecond()).ok()?,
-        text: text.chars().take(MAX_LINE).collect(),
+        text: text.to_owned(),
     })
 }
 

@@ -11,8 +11,9 @@ use kube::ResourceExt;
 use kube::api::{Api, LogParams};
 use tokio::time::timeout;
 
+use super::super::cluster::Cluster;
 use super::super::desired::CONTAINER;
-use super::super::labels;
+use super::super::{labels, secrets};
 use super::{PodLine, Pods};
 
 /// What a pod wrote so far, oldest first; nothing for a pod that names no appling.
@@ -41,6 +42,8 @@ pub(super) enum NotOpen {
 /// Where lines come from.
 #[derive(Clone)]
 pub(super) struct Source {
+    cluster: Cluster,
+    namespace: String,
     api: Api<Pod>,
     pod: String,
     appling: ApplingName,
@@ -54,6 +57,8 @@ impl Source {
         let job = labels::job_of(pod.labels());
         let ends = job.is_some();
         Some(Self {
+            cluster: pods.cluster.clone(),
+            namespace: pods.namespace.clone(),
             api: pods.api.clone(),
             pod: pod.name_any(),
             appling: labels::appling_of(pod.labels()).or(job)?,
@@ -70,7 +75,7 @@ impl Source {
         }
     }
 
-    /// Starts reading.
+    /// Starts reading, without the secrets that the pod may have by now.
     pub(super) async fn open(
         &self,
         query: LogParams,
@@ -83,9 +88,11 @@ impl Source {
             }
             Ok(Err(_)) | Err(_) => return Err(NotOpen::NotYet),
         };
+        let redactor = secrets::redactor(&self.cluster, &self.namespace).await;
+        let redactor = redactor.map_err(|_| NotOpen::NotYet)?;
         let source = self.clone();
         let lines = stream::unfold(Box::pin(reader), read_line);
-        Ok(lines.filter_map(move |line| std::future::ready(source.line(&line))))
+        Ok(lines.filter_map(move |line| std::future::ready(source.line(&redactor.text(&line)))))
     }
 
     /// A line as the kubelet gives it: a time, a blank, and what was written.

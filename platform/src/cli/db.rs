@@ -1,0 +1,222 @@
+//! `hops db`: databases of an environment.
+
+use std::io::{BufRead, IsTerminal};
+
+use clap::Subcommand;
+use iterapp_schema::{ApplingName, Environment};
+use reqwest::Method;
+
+use crate::api::Database;
+
+use super::client::{Ask, Client};
+use super::failure::Failure;
+use super::table::Table;
+use super::target::{AppArgument, appling_name, environment};
+use super::ui::Ui;
+use super::{Context, time};
+
+/// Look at and look after the databases of an environment: `[postgres]` in iterapp.toml
+#[derive(Debug, clap::Args)]
+pub struct Db {
+    #[command(subcommand)]
+    command: DbCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum DbCommand {
+    Info(Of),
+    Rotate(Rotate),
+    Drop(Drop),
+}
+
+/// Show each database with its size, connections and extensions
+#[derive(Debug, clap::Args)]
+struct Of {
+    #[command(flatten)]
+    app: AppArgument,
+    /// The environment: prod, test, or snap0 to snap9
+    #[arg(short = 'e', long, value_parser = environment)]
+    environment: Environment,
+}
+
+/// Give a database another password; its pods move over one by one, and no query is lost
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Two logins take turns: the idle one gets the password, the pods are replaced by ones that use
+it, and the one before is locked when its last pod is gone. `hops db info` says when.
+
+Examples:
+  hops db rotate -a hello -e prod")]
+struct Rotate {
+    #[command(flatten)]
+    of: Of,
+    /// Of several databases, that of this appling
+    #[arg(long, value_parser = appling_name)]
+    appling: Option<ApplingName>,
+}
+
+/// Delete a database and all that is in it; its name is asked for
+#[derive(Debug, clap::Args)]
+struct Drop {
+    #[command(flatten)]
+    of: Of,
+    /// The database's name, as `hops db info` shows it; else it is asked for
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
+}
+
+impl Db {
+    /// Does what is asked for.
+    pub async fn run(self, context: &mut Context) -> Result<(), Failure> {
+        let client = context.client()?;
+        match self.command {
+            DbCommand::Info(of) => info(of, &client, context).await,
+            DbCommand::Rotate(rotate) => rotate.run(&client, context).await,
+            DbCommand::Drop(drop) => drop.run(&client, context).await,
+        }
+    }
+}
+
+/// The segments of the path to an environment's databases.
+fn path<'a>(app: &'a str, environment: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
+    let start = ["apps", app, "environments", environment, "databases"];
+    start.into_iter().chain(rest.iter().copied()).collect()
+}
+
+async fn info(of: Of, client: &Client, context: &mut Context) -> Result<(), Failure> {
+    let app = of.app.choose(context, client.url())?;
+    let environment = of.environment.to_string();
+    let ask = Ask {
+        path: &path(app.as_ref(), &environment, &[]),
+        query: &[],
+    };
+    let databases: Vec<Database> = client.get(ask).await?;
+    let ui = &mut context.ui;
+    if ui.is_json() {
+        return ui.json(&databases);
+    }
+    if databases.is_empty() {
+        ui.note(format_args!("no databases in {environment} yet"));
+        ui.hint("an empty [postgres] in iterapp.toml asks for one");
+        return Ok(());
+    }
+    show(ui, &databases)
+}
+
+fn show(ui: &mut Ui, databases: &[Database]) -> Result<(), Failure> {
+    let mut table = Table::new([
+        "OF",
+        "DATABASE",
+        "SERVER",
+        "SIZE",
+        "CONNECTIONS",
+        "EXTENSIONS",
+        "PASSWORD",
+    ]);
+    for database in databases {
+        let unknown = || "-".to_owned();
+        let extensions = database.extensions.iter().flatten();
+        let extensions: Vec<&str> = extensions.map(|one| one.name.as_str()).collect();
+        let whose = database.appling.as_ref();
+        let password = match database.rotating {
+            true => "rotating".to_owned(),
+            false => time::ago(database.rotated_at.unwrap_or(database.created_at), ui.now()),
+        };
+        table.row([
+            whose
+                .map_or_else(|| "all".to_owned(), ToString::to_string)
+                .into(),
+            database.name.clone().into(),
+            database.server.clone().into(),
+            database.size.map_or_else(unknown, size).into(),
+            database
+                .connections
+                .map_or_else(unknown, |now| {
+                    format!("{now} of {}", database.connection_limit)
+                })
+                .into(),
+            match extensions.is_empty() {
+                true => unknown(),
+                false => extensions.join(" "),
+            }
+            .into(),
+            password.into(),
+        ]);
+    }
+    ui.text(&table.render())?;
+    for database in databases {
+        if let Some(trouble) = &database.trouble {
+            ui.note(format_args!("{}: {trouble}", database.name));
+        }
+    }
+    Ok(())
+}
+
+/// Bytes as people read them.
+fn size(bytes: i64) -> String {
+    let mebibytes = f64::from(i32::try_from(bytes / 1024).unwrap_or(i32::MAX)) / 1024.0;
+    match mebibytes {
+        small if small < 1024.0 => format!("{small:.1} MiB"),
+        large => format!("{:.1} GiB", large / 1024.0),
+    }
+}
+
+impl Rotate {
+    async fn run(self, client: &Client, context: &mut Context) -> Result<(), Failure> {
+        let Self { of, appling } = self;
+        let app = of.app.choose(context, client.url())?;
+        let environment = of.environment.to_string();
+        let query: Vec<(&str, String)> = appling
+            .map(|appling| ("appling", appling.to_string()))
+            .into_iter()
+            .collect();
+        let ask = Ask {
+            path: &path(app.as_ref(), &environment, &["rotate"]),
+            query: &query,
+        };
+        client.change(Method::POST, ask, None::<&()>).await?;
+        done(
+            &mut context.ui,
+            &format!("the password was changed; pods in {environment} move over to it"),
+        )
+    }
+}
+
+impl Drop {
+    async fn run(self, client: &Client, context: &mut Context) -> Result<(), Failure> {
+        let Self { of, confirm } = self;
+        let app = of.app.choose(context, client.url())?;
+        let environment = of.environment.to_string();
+        let typed = match confirm {
+            Some(name) => name,
+            None => typed_name(context)?,
+        };
+        let ask = Ask {
+            path: &path(app.as_ref(), &environment, &[]),
+            query: &[("name", typed.clone())],
+        };
+        client.change(Method::DELETE, ask, None::<&()>).await?;
+        done(&mut context.ui, &format!("dropped {typed}"))
+    }
+}
+
+fn typed_name(context: &mut Context) -> Result<String, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("nobody is there to be asked")
+            .hint("type the database's name: --confirm NAME"));
+    }
+    context
+        .ui
+        .note("this deletes the database and all that is in it; type its name to go on:");
+    let mut typed = String::new();
+    let read = std::io::stdin().lock().read_line(&mut typed);
+    read.map_err(|error| Failure::usage("cannot read the name").cause(error))?;
+    Ok(typed.trim().to_owned())
+}
+
+fn done(ui: &mut Ui, what: &str) -> Result<(), Failure> {
+    match ui.is_json() {
+        true => ui.json(&serde_json::json!({})),
+        false => ui.line(what),
+    }
+}

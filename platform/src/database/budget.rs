@@ -1,0 +1,81 @@
+//! Whether all pods of a database together stay within the connections that it takes.
+
+use iterapp_schema::Scale;
+
+use crate::release::spec::ApplingSpec;
+
+/// What the applings of a database may need at the same time, and what there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budget {
+    /// Pods that there may be at the same time: of each appling all replicas and those that replace them,
+    /// its release command and its cron jobs.
+    pub pods: u32,
+    /// Connections that one pod opens at most.
+    pub pool_size: u32,
+    /// Connections that the database takes.
+    pub limit: u32,
+}
+
+impl Budget {
+    /// The budget of a database with these applings.
+    pub fn of<'s>(
+        applings: impl Iterator<Item = &'s ApplingSpec>,
+        pool_size: u32,
+        limit: u32,
+    ) -> Budget {
+        Budget {
+            pods: applings.map(pods).sum(),
+            pool_size,
+            limit,
+        }
+    }
+
+    /// Why it is exceeded, for the author; nothing when it is not.
+    pub fn exceeded(&self) -> Option<String> {
+        let Budget {
+            pods,
+            pool_size,
+            limit,
+        } = self;
+        let wanted = pods.saturating_mul(*pool_size);
+        (wanted > *limit).then(|| format!(
+            "its database takes {limit} connections, and up to {pods} pods (replicas, those that replace them, release command and cron jobs) with {pool_size} each could open {wanted}\n\
+             hint: fewer replicas, or a higher `connection_limit` or a lower `pool_size` of the database server, which is a setting of the platform"
+        ))
+    }
+}
+
+fn pods(spec: &ApplingSpec) -> u32 {
+    let replicas = match &spec.run.scale {
+        Scale::Fixed(replicas) => *replicas,
+        Scale::Auto(autoscale) => autoscale.max,
+    };
+    // A quarter more while they are replaced, and at least one: see `rollout::desired`.
+    let surge = replicas.div_ceil(4).max(1);
+    let command = u32::from(spec.run.release_command.is_some());
+    let cron_jobs = spec.run.cronjobs.values();
+    // Those that call are asked of the pods that are there.
+    let runs = cron_jobs.filter(|job| matches!(job.action, iterapp_schema::CronAction::Run { .. }));
+    let runs = u32::try_from(runs.count()).unwrap_or(u32::MAX);
+    replicas
+        .saturating_add(surge)
+        .saturating_add(command)
+        .saturating_add(runs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_told_with_its_numbers() {
+        let budget = |pods| Budget {
+            pods,
+            pool_size: 10,
+            limit: 100,
+        };
+        assert_eq!(budget(10).exceeded(), None);
+        let told = budget(11).exceeded().unwrap();
+        assert!(told.contains("11 pods") && told.contains("110") && told.contains("hint: "));
+    }
+}

@@ -1,0 +1,291 @@
+//! The databases of an environment: made before a release begins, read by every pass.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use iterapp_schema::{AppName, ApplingName, Environment};
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use super::{
+    budget::Budget,
+    connection::{Connection, Databases},
+    names,
+    provision::{self, MakeError, Wanted},
+    servers::Server,
+};
+use crate::{
+    db::{
+        self,
+        databases::{Database, NewDatabase},
+    },
+    platform::Platform,
+    release::spec::{ApplingSpec, WantedEnvironment},
+    secrets::random,
+};
+
+/// Where databases are wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The app.
+    pub app: &'a AppName,
+    /// The environment.
+    pub environment: Environment,
+    /// Its row.
+    pub id: Uuid,
+}
+
+/// Why a release cannot have its databases.
+#[derive(Debug, thiserror::Error)]
+pub enum NotMade {
+    /// The author or the platform's operator has to change something; the appling, and a sentence.
+    #[error("{0}")]
+    Refused(String),
+    /// A server is away: again a little later.
+    #[error("{0}")]
+    Away(String),
+    /// The platform's own database failed.
+    #[error(transparent)]
+    Failed(#[from] anyhow::Error),
+}
+
+/// Makes the databases that these applings want, with their extensions, where that is not done yet.
+///
+/// # Errors
+/// See [`NotMade`].
+pub async fn make(
+    platform: &Platform,
+    place: Place<'_>,
+    applings: &[&ApplingSpec],
+) -> Result<(), NotMade> {
+    for (owner, wanted) in by_owner(applings) {
+        let first = wanted[0];
+        let told = |message: String| format!("{}: {message}", first.name);
+        let database = match find(platform, place, owner).await? {
+            Some(database) => database,
+            None => create(platform, place, owner)
+                .await?
+                .map_err(|message| NotMade::Refused(told(message)))?,
+        };
+        let server = server(platform, &database)?;
+        let budget = Budget::of(
+            wanted.iter().copied(),
+            server.pool_size,
+            server.connection_limit,
+        );
+        if let Some(message) = budget.exceeded() {
+            return Err(NotMade::Refused(told(message)));
+        }
+        let extensions = extensions(&wanted);
+        if let Some(unknown) = extensions.iter().find(|name| !server.allows(name)) {
+            let allowed = server.extensions.join(", ");
+            return Err(NotMade::Refused(told(format!(
+                "the extension `{unknown}` is none that the database server `{}` may give\nhint: it may give {allowed}",
+                server.name
+            ))));
+        }
+        make_one(platform, server, &database, &extensions)
+            .await
+            .map_err(|error| match error {
+                NotMade::Refused(message) => NotMade::Refused(told(message)),
+                other => other,
+            })?;
+    }
+    Ok(())
+}
+
+/// The applings of each database; of those that the platform makes.
+fn by_owner<'s>(
+    applings: &[&'s ApplingSpec],
+) -> BTreeMap<Option<&'s ApplingName>, Vec<&'s ApplingSpec>> {
+    let mut owners: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for spec in applings {
+        if let Some(owner) = spec.database_owner() {
+            owners.entry(owner).or_default().push(*spec);
+        }
+    }
+    owners
+}
+
+fn extensions(applings: &[&ApplingSpec]) -> Vec<String> {
+    let databases = applings.iter().filter_map(|spec| spec.database.as_ref());
+    let mut all: Vec<String> = databases
+        .flat_map(|database| database.extensions.iter().cloned())
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+async fn find(
+    platform: &Platform,
+    place: Place<'_>,
+    owner: Option<&ApplingName>,
+) -> Result<Option<Database>, NotMade> {
+    let databases = db::databases::of_environment(&platform.db, place.id).await;
+    let databases = databases.context("reading the databases")?;
+    Ok(databases
+        .into_iter()
+        .find(|database| database.appling.as_ref() == owner))
+}
+
+/// Writes down that it is wanted, before anything is made of it: whatever happens then, it is known.
+async fn create(
+    platform: &Platform,
+    place: Place<'_>,
+    owner: Option<&ApplingName>,
+) -> Result<Result<Database, String>, NotMade> {
+    let Some(server) = platform.databases.of_environment(place.environment) else {
+        return Ok(Err(format!(
+            "`[postgres]` wants a database, and this platform has no database server for `{}`\nhint: whoever runs it names one in HOPS_POSTGRES_SERVERS",
+            place.environment
+        )));
+    };
+    let id = Uuid::now_v7();
+    let name = names::database(place.app, place.environment, owner, id);
+    let password = platform
+        .key
+        .seal(&Database::place(id), &new_password())
+        .context("sealing a password")?;
+    let new = NewDatabase {
+        id,
+        environment: place.id,
+        appling: owner,
+        server: &server.name,
+        name: &name,
+        password: &password,
+    };
+    let inserted = db::databases::insert(&platform.db, &new).await;
+    inserted.context("writing down a database")?;
+    let found = find(platform, place, owner).await?;
+    Ok(Ok(found.context("a database that was just written down")?))
+}
+
+/// 32 random bytes as hexadecimal digits, which need no escaping anywhere.
+pub(super) fn new_password() -> SecretString {
+    let bytes: [u8; 32] = random();
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.into()
+}
+
+async fn make_one(
+    platform: &Platform,
+    server: &Server,
+    database: &Database,
+    extensions: &[String],
+) -> Result<(), NotMade> {
+    let made = database.made.as_ref();
+    if made.is_some_and(|made| extensions.iter().all(|extension| made.contains(extension))) {
+        return Ok(());
+    }
+    let password = password(platform, database)?;
+    let wanted = Wanted {
+        database: &database.name,
+        login: (database.login, &password),
+        extensions,
+    };
+    provision::make(server, &wanted)
+        .await
+        .map_err(|error| match error {
+            MakeError::Refused(message) => NotMade::Refused(message),
+            MakeError::Away(message) => NotMade::Away(message),
+        })?;
+    let set = db::databases::set_made(&platform.db, database.id, extensions).await;
+    set.context("writing down that a database was made")?;
+    tracing::info!(
+        server = server.name,
+        database = database.name,
+        "made a database"
+    );
+    Ok(())
+}
+
+pub(super) fn password(platform: &Platform, database: &Database) -> anyhow::Result<SecretString> {
+    let place = Database::place(database.id);
+    platform.key.open(&place, &database.password)
+}
+
+/// The server that a database is on.
+///
+/// # Errors
+/// When the settings have lost it.
+pub fn server<'p>(platform: &'p Platform, database: &Database) -> anyhow::Result<&'p Server> {
+    platform.databases.get(&database.server).with_context(|| {
+        format!(
+            "the database server `{}` of {} is not in the platform's settings any more",
+            database.server, database.name
+        )
+    })
+}
+
+/// How the applings of an environment reach their databases. Only the platform's own database is asked.
+///
+/// # Errors
+/// When Postgres fails, or the settings have lost a server.
+pub async fn connections(
+    platform: &Platform,
+    environment: Uuid,
+    wanted: &WantedEnvironment,
+) -> anyhow::Result<Databases> {
+    if !wanted.specs().any(|spec| spec.database_owner().is_some()) {
+        return Ok(Databases::default());
+    }
+    let mut connections = BTreeMap::new();
+    for database in db::databases::of_environment(&platform.db, environment).await? {
+        let server = server(platform, &database)?;
+        let password = password(platform, &database)?;
+        let connection = Connection {
+            host: server.host.clone(),
+            port: server.port,
+            login: database.role(),
+            database: database.name,
+            fingerprint: platform.key.fingerprint(&password),
+            password,
+            tls: server.tls.clone(),
+            pool_size: server.pool_size,
+            cloud_sql_instance: server.cloud_sql_instance.clone(),
+        };
+        connections.insert(database.appling, connection);
+    }
+    Ok(Databases(connections))
+}
+
+/// The same, where what is not made yet has something that stands for it: for asking what would be.
+///
+/// # Errors
+/// As [`connections`].
+pub async fn connections_or_placeholders(
+    platform: &Platform,
+    environment: Option<Uuid>,
+    wanted: &WantedEnvironment,
+) -> anyhow::Result<Databases> {
+    let mut databases = match environment {
+        Some(environment) => connections(platform, environment, wanted).await?,
+        None => Databases::default(),
+    };
+    for (owner, connection) in placeholders(wanted).0 {
+        databases.0.entry(owner).or_insert(connection);
+    }
+    Ok(databases)
+}
+
+/// What stands for databases of which nothing is known.
+pub fn placeholders(wanted: &WantedEnvironment) -> Databases {
+    let owners = wanted.specs().filter_map(ApplingSpec::database_owner);
+    let connection = |owner: Option<&ApplingName>| {
+        let name = names::database(&wanted.app, wanted.environment, owner, Uuid::nil());
+        let connection = Connection {
+            host: "postgres.invalid".to_owned(),
+            port: 5432,
+            login: names::Login::A.role(&name),
+            database: name,
+            password: "(secret)".into(),
+            fingerprint: String::new(),
+            tls: super::connection::Tls::Require,
+            pool_size: 10,
+            cloud_sql_instance: None,
+        };
+        (owner.cloned(), connection)
+    };
+    Databases(owners.map(connection).collect())
+}

@@ -1,0 +1,287 @@
+//! Makes a database, its owner and its logins on a server. Every step may have been done before, by a
+//! platform that crashed after it.
+
+use postgres_protocol::password::scram_sha_256;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+use super::{names::Login, servers::Server};
+
+/// Why a database could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum MakeError {
+    /// The server will say so again: for whoever has to change something.
+    #[error("{0}")]
+    Refused(String),
+    /// It may go well a little later.
+    #[error("{0}")]
+    Away(String),
+}
+
+/// Errors of these classes say that the server is not ready or has no room just now: connection
+/// exceptions, insufficient resources, operator intervention (PostgreSQL, Appendix A).
+const PASSING: [&str; 3] = ["08", "53", "57"];
+
+impl MakeError {
+    fn of(server: &Server, error: &sqlx::Error) -> MakeError {
+        let name = &server.name;
+        match error.as_database_error() {
+            Some(told) => {
+                let code = told.code().unwrap_or_default();
+                let message = format!("the database server `{name}` says: {}", told.message());
+                match PASSING.iter().any(|class| code.starts_with(class)) {
+                    true => MakeError::Away(message),
+                    false => MakeError::Refused(message),
+                }
+            }
+            None => MakeError::Away(format!("the database server `{name}` does not answer")),
+        }
+    }
+}
+
+/// What is wanted on a server.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// The database's name, and its owner's.
+    pub database: &'a str,
+    /// The login that works, and its password.
+    pub login: (Login, &'a SecretString),
+    /// Extensions that there are to be; each is allowed on this server.
+    pub extensions: &'a [String],
+}
+
+/// Makes it so.
+///
+/// # Errors
+/// When the server refuses, or is away.
+pub async fn make(server: &Server, wanted: &Wanted<'_>) -> Result<(), MakeError> {
+    let Wanted {
+        database,
+        login: (login, password),
+        extensions,
+    } = wanted;
+    let told = |error: sqlx::Error| MakeError::of(server, &error);
+    let mut connection = server.connect().await.map_err(told)?;
+    make_roles(&mut connection, server, database)
+        .await
+        .map_err(told)?;
+    set_password(&mut connection, &login.role(database), password)
+        .await
+        .map_err(told)?;
+    make_database(&mut connection, server, database)
+        .await
+        .map_err(told)?;
+    let _ = connection.close().await;
+    let mut inside = server.connect_to(database).await.map_err(told)?;
+    lock_down(&mut inside, database).await.map_err(told)?;
+    for extension in *extensions {
+        make_extension(&mut inside, server, database, extension).await?;
+    }
+    let _ = inside.close().await;
+    Ok(())
+}
+
+/// The owner, whom nobody can log in as, and the logins. The platform's account is a member of all
+/// three: it need not be a superuser to make what is theirs.
+async fn make_roles(
+    connection: &mut PgConnection,
+    server: &Server,
+    database: &str,
+) -> sqlx::Result<()> {
+    let owner = ident(database);
+    make_role(connection, database).await?;
+    run(connection, format!("grant {owner} to current_user")).await?;
+    let timeout = server.statement_timeout.unwrap_or_default().as_millis();
+    for login in [Login::A, Login::B] {
+        let name = login.role(database);
+        let role = ident(&name);
+        make_role(connection, &name).await?;
+        run(connection, format!("grant {role} to current_user")).await?;
+        run(connection, format!("grant {owner} to {role}")).await?;
+        run(connection, format!("alter role {role} set role = {owner}")).await?;
+        let set = format!("alter role {role} set statement_timeout = {timeout}");
+        run(connection, set).await?;
+    }
+    Ok(())
+}
+
+async fn make_role(connection: &mut PgConnection, name: &str) -> sqlx::Result<()> {
+    let there: bool = sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
+        .bind(name)
+        .fetch_one(&mut *connection)
+        .await?;
+    if there {
+        return Ok(());
+    }
+    run(connection, format!("create role {} nologin", ident(name))).await
+}
+
+/// Lets a login in with this password. What is sent is what the server would keep of it (SCRAM, RFC
+/// 5802): the password itself is in no statement, and so in no log.
+async fn set_password(
+    connection: &mut PgConnection,
+    role: &str,
+    password: &SecretString,
+) -> sqlx::Result<()> {
+    let verifier = scram_sha_256(password.expose_secret().as_bytes());
+    let set = format!("alter role {} login password '{verifier}'", ident(role));
+    run(connection, set).await
+}
+
+/// Lets an idle login in.
+///
+/// # Errors
+/// When the server refuses, or is away.
+pub async fn let_in(server: &Server, role: &str, password: &SecretString) -> Result<(), MakeError> {
+    let told = |error: sqlx::Error| MakeError::of(server, &error);
+    let mut connection = server.connect().await.map_err(told)?;
+    set_password(&mut connection, role, password)
+        .await
+        .map_err(told)?;
+    let _ = connection.close().await;
+    Ok(())
+}
+
+/// Shuts a login, and ends what it has open.
+///
+/// # Errors
+/// When the server refuses, or is away.
+pub async fn lock(server: &Server, role: &str) -> Result<(), MakeError> {
+    let told = |error: sqlx::Error| MakeError::of(server, &error);
+    let mut connection = server.connect().await.map_err(told)?;
+    let shut = format!("alter role {} nologin password null", ident(role));
+    run(&mut connection, shut).await.map_err(told)?;
+    sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1")
+        .bind(role)
+        .execute(&mut connection)
+        .await
+        .map_err(told)?;
+    let _ = connection.close().await;
+    Ok(())
+}
+
+/// The database, which nobody but its owner's members may connect to, not even for a moment.
+async fn make_database(
+    connection: &mut PgConnection,
+    server: &Server,
+    name: &str,
+) -> sqlx::Result<()> {
+    let there: bool =
+        sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+            .bind(name)
+            .fetch_one(&mut *connection)
+            .await?;
+    let database = ident(name);
+    if !there {
+        let create = format!(
+            "create database {database} owner {database} template template0 encoding 'UTF8' allow_connections false"
+        );
+        run(connection, create).await?;
+    }
+    let limit = server.connection_limit;
+    for statement in [
+        format!("revoke connect, temporary on database {database} from public"),
+        format!("alter database {database} connection limit {limit}"),
+        format!("alter database {database} allow_connections true"),
+    ] {
+        run(connection, statement).await?;
+    }
+    Ok(())
+}
+
+/// The schema `public` is the owner's alone. Before Postgres 15 it is the superuser's, and this comes to
+/// nothing; nobody else can connect all the same.
+async fn lock_down(connection: &mut PgConnection, database: &str) -> sqlx::Result<()> {
+    run(connection, format!("set role {}", ident(database))).await?;
+    run(
+        connection,
+        "revoke all on schema public from public".to_owned(),
+    )
+    .await
+}
+
+async fn make_extension(
+    connection: &mut PgConnection,
+    server: &Server,
+    database: &str,
+    extension: &str,
+) -> Result<(), MakeError> {
+    let create = format!("create extension if not exists {}", ident(extension));
+    let made = run(connection, create).await;
+    made.map_err(|error| match MakeError::of(server, &error) {
+        MakeError::Away(message) => MakeError::Away(message),
+        MakeError::Refused(message) => MakeError::Refused(format!(
+            "the extension `{extension}` cannot be made: {message}; somebody who may has to run `create extension` in the database `{database}`"
+        )),
+    })
+}
+
+/// Deletes a database with all that is in it, and its roles.
+///
+/// # Errors
+/// When the server refuses, or is away.
+pub async fn delete(server: &Server, database: &str) -> Result<(), MakeError> {
+    let told = |error: sqlx::Error| MakeError::of(server, &error);
+    let mut connection = server.connect().await.map_err(told)?;
+    let drop = format!("drop database if exists {} with (force)", ident(database));
+    run(&mut connection, drop).await.map_err(told)?;
+    let roles = [Login::A, Login::B].map(|login| login.role(database));
+    for role in roles.iter().map(String::as_str).chain([database]) {
+        let drop = format!("drop role if exists {}", ident(role));
+        run(&mut connection, drop).await.map_err(told)?;
+    }
+    let _ = connection.close().await;
+    Ok(())
+}
+
+/// What is known of a database.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Its size in bytes.
+    pub size: i64,
+    /// Connections that it has now.
+    pub connections: i64,
+    /// Extensions that are there, with their versions.
+    pub extensions: Vec<(String, String)>,
+}
+
+/// Looks at a database.
+///
+/// # Errors
+/// When the server refuses, or is away.
+pub async fn look(server: &Server, database: &str) -> Result<Seen, MakeError> {
+    let told = |error: sqlx::Error| MakeError::of(server, &error);
+    let mut connection = server.connect_to(database).await.map_err(told)?;
+    let (size, connections): (i64, i64) = sqlx::query_as(
+        "select pg_database_size(current_database()),
+                (select count(*) from pg_stat_activity
+                 where datname = current_database() and pid <> pg_backend_pid())",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .map_err(told)?;
+    let extensions = sqlx::query_as(
+        "select extname::text, extversion from pg_extension where extname <> 'plpgsql' order by 1",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .map_err(told)?;
+    let _ = connection.close().await;
+    Ok(Seen {
+        size,
+        connections,
+        extensions,
+    })
+}
+
+/// Runs a statement that has no parameters: those that make something take none. Every name in it is
+/// quoted by [`ident`], and nothing else in it comes from outside.
+async fn run(connection: &mut PgConnection, statement: String) -> sqlx::Result<()> {
+    connection.execute(AssertSqlSafe(statement)).await?;
+    Ok(())
+}
+
+/// A name as SQL has it.
+fn ident(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

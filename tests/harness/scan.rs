@@ -1,0 +1,58 @@
+//! Looks for texts in everything below a folder, also in what is compressed.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use flate2::read::MultiGzDecoder;
+
+/// Which of the texts stand in which files below `root` that were written since `since`: files that are
+/// gone meanwhile are passed over, compressed ones are looked at unpacked, too.
+pub fn find_below(root: &Path, since: SystemTime, texts: &[&str]) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            let Ok(meta) = entry.metadata() else { continue };
+            if meta.is_dir() {
+                folders.push(entry.path());
+            } else if meta.is_file() && is_since(&meta, since) {
+                let content = std::fs::read(entry.path()).unwrap_or_default();
+                let hits = find_in(&content, texts).into_iter();
+                found.extend(hits.map(|text| (entry.path(), text)));
+            }
+        }
+    }
+    found
+}
+
+/// A build sets times of its own, the time of the change of the inode it cannot.
+fn is_since(meta: &std::fs::Metadata, since: SystemTime) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let since = since.duration_since(SystemTime::UNIX_EPOCH);
+    i64::try_from(since.unwrap_or_default().as_secs()).unwrap_or(i64::MAX) <= meta.ctime()
+}
+
+/// Which of the texts stand in the bytes, as they are or, if they are gzip's, unpacked.
+pub fn find_in(bytes: &[u8], texts: &[&str]) -> Vec<String> {
+    let mut unpacked = Vec::new();
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        // What is cut off is looked at as far as it goes.
+        let _ = MultiGzDecoder::new(bytes).read_to_end(&mut unpacked);
+    }
+    let holds = |text: &&&str| {
+        let text = text.as_bytes();
+        [bytes, &unpacked].iter().any(|all| contains(all, text))
+    };
+    let held = texts.iter().filter(holds);
+    held.map(|text| (*text).to_owned()).collect()
+}
+
+fn contains(all: &[u8], text: &[u8]) -> bool {
+    memchr::memmem::find(all, text).is_some()
+}
