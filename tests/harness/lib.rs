@@ -14,6 +14,7 @@ mod intake;
 mod load;
 mod platform;
 mod pods;
+mod postgres;
 mod repo;
 mod scan;
 mod slow;
@@ -28,11 +29,12 @@ pub use image::{image_blobs, image_config, want_base_image};
 pub use load::{Answered, Connections, Load, Tally};
 pub use platform::{Options, Platform, Role, unique};
 pub use pods::{Pod, Watch};
+pub use postgres::{PostgresServer, superuser};
 pub use repo::{Pushed, Repo, dockerfile};
 pub use scan::{find_below, find_in};
 pub use slow::SlowStep;
 pub use wait::{eventually, eventually_within};
-pub use web::{Answer, client, get, get_with};
+pub use web::{Answer, client, get, get_with, post};
 
 use std::sync::OnceLock;
 

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
 use tokio::{
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval},
@@ -68,9 +69,14 @@ pub struct Load {
 impl Load {
     /// Starts to ask for `/`, so many times a second, however long the answers take.
     pub fn start(host: &str, per_second: u32, connections: Connections) -> Load {
+        Load::of_path(host, "/", per_second, connections)
+    }
+
+    /// The same for another path. What is no JSON with a `message` is told as `?`.
+    pub fn of_path(host: &str, path: &str, per_second: u32, connections: Connections) -> Load {
         let (tally, stop) = (Arc::<Mutex<Tally>>::default(), Arc::<AtomicBool>::default());
         let asking = ask(
-            host.to_owned(),
+            (host.to_owned(), path.to_owned()),
             per_second,
             connections,
             tally.clone(),
@@ -114,7 +120,7 @@ impl Drop for Load {
 }
 
 async fn ask(
-    host: String,
+    (host, path): (String, String),
     per_second: u32,
     connections: Connections,
     tally: Arc<Mutex<Tally>>,
@@ -130,10 +136,11 @@ async fn ask(
     let mut requests = JoinSet::new();
     while !stop.load(Ordering::Relaxed) {
         ticks.tick().await;
-        let (client, host, tally) = (client.clone(), host.clone(), tally.clone());
+        let (client, tally) = (client.clone(), tally.clone());
+        let (host, path) = (host.clone(), path.clone());
         requests.spawn(async move {
             let asked = start.elapsed();
-            let answer = get_with(&client, &host, "/").await;
+            let answer = get_with(&client, &host, &path).await;
             note(&mut lock(&tally), asked, &answer);
         });
         while requests.try_join_next().is_some() {}
@@ -143,7 +150,8 @@ async fn ask(
 
 fn note(tally: &mut Tally, asked: Duration, answer: &Answer) {
     if answer.status == 200 {
-        let message = answer.json()["message"].as_str().unwrap_or("?").to_owned();
+        let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        let message = body["message"].as_str().unwrap_or("?").to_owned();
         let first = Answered {
             first: asked,
             ..Answered::default()

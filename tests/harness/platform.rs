@@ -11,7 +11,7 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::{App, Kube, setting};
+use crate::{App, Kube, postgres, setting};
 
 /// What a process of the platform does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -325,6 +325,7 @@ impl Drop for Platform {
             let _ = child.wait();
         }
         Kube::delete_namespaces(&format!("hops.dev/instance={}", self.instance));
+        postgres::drop_databases(&self.database_url);
     }
 }
 

@@ -35,7 +35,8 @@ impl Pod {
         self.0["metadata"]["name"].as_str().unwrap_or_default()
     }
 
-    fn namespace(&self) -> &str {
+    /// The namespace that it is in.
+    pub fn namespace(&self) -> &str {
         self.0["metadata"]["namespace"].as_str().unwrap_or_default()
     }
 
@@ -80,6 +81,18 @@ impl Pod {
         &self.0["spec"]["containers"][0]
     }
 
+    /// The names of what starts before the author's container, and runs beside it.
+    pub fn sidecars(&self) -> Vec<String> {
+        let all = self.0["spec"]["initContainers"].as_array();
+        let name = |one: &Value| one["name"].as_str().unwrap_or_default().to_owned();
+        all.into_iter().flatten().map(name).collect()
+    }
+
+    /// Its address; empty while it has none.
+    pub fn address(&self) -> &str {
+        self.0["status"]["podIP"].as_str().unwrap_or_default()
+    }
+
     /// The node that it was given to; nothing while there is none for it.
     pub fn node(&self) -> Option<&str> {
         self.0["spec"]["nodeName"].as_str()
@@ -108,7 +121,7 @@ impl Pod {
 
     /// `GET` at its own address: it answers also when it is not ready.
     pub async fn get(&self, path: &str) -> Answer {
-        let address = self.0["status"]["podIP"].as_str().unwrap_or_default();
+        let address = self.address();
         let port = &self.spec()["ports"][0]["containerPort"];
         get_url(&format!("http://{address}:{port}{path}")).await
     }

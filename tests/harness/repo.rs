@@ -73,6 +73,20 @@ impl Repo {
         repo
     }
 
+    /// With the files of a sample below `tests/apps`, committed.
+    ///
+    /// # Panics
+    /// When there is no such sample.
+    pub async fn sample(name: &str) -> Repo {
+        let repo = Repo::empty().await;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("apps")
+            .join(name);
+        copy(&root, repo.path());
+        repo.commit(name).await;
+        repo
+    }
+
     /// Writes a file.
     ///
     /// # Panics
@@ -237,4 +251,17 @@ impl Repo {
 /// A Dockerfile of the tests' server that answers with the content of a file of the repository.
 pub fn dockerfile(message: &str) -> String {
     format!("FROM {}\nCOPY {message} /message\n", server_image())
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).expect("a folder of a sample") {
+        let entry = entry.expect("an entry of it");
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            std::fs::create_dir_all(&to).expect("a folder of the repository");
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).expect("a file of the repository");
+        }
+    }
 }

@@ -39,13 +39,21 @@ pub async fn get(host: &str, path: &str) -> Answer {
 
 /// The same with a client of one's own, for its kept-alive connections.
 pub async fn get_with(client: &reqwest::Client, host: &str, path: &str) -> Answer {
-    let url = format!(
-        "{}{path}",
-        setting("HOPS_INGRESS_URL")
-            .trim_end_matches('/')
-            .replace("localhost", "127.0.0.1")
-    );
-    send(client.get(url).header("host", host)).await
+    send(client.get(at_ingress(path)).header("host", host)).await
+}
+
+/// `POST` of a text at the ingress.
+pub async fn post(host: &str, path: &str, text: &str) -> Answer {
+    let request = client().post(at_ingress(path)).header("host", host);
+    send(request.body(text.to_owned())).await
+}
+
+fn at_ingress(path: &str) -> String {
+    let ingress = setting("HOPS_INGRESS_URL");
+    let ingress = ingress
+        .trim_end_matches('/')
+        .replace("localhost", "127.0.0.1");
+    format!("{ingress}{path}")
 }
 
 /// `GET` of an address, not through the ingress.

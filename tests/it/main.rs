@@ -8,6 +8,7 @@ mod builds;
 mod cli;
 mod crashes;
 mod cronjobs;
+mod databases;
 mod diff;
 mod first;
 mod healing;

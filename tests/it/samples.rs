@@ -1,32 +1,6 @@
 //! The sample repositories under `tests/apps/`, pushed as they are.
 
-use std::path::Path;
-
 use tests::{Answer, App, Kube, Pod, Repo, eventually, get, shared};
-
-/// A repository with a sample's files.
-async fn sample(name: &str) -> Repo {
-    let repo = Repo::empty().await;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("apps")
-        .join(name);
-    copy(&root, repo.path());
-    repo.commit(name).await;
-    repo
-}
-
-fn copy(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).expect("a folder of a sample") {
-        let entry = entry.expect("an entry of it");
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            std::fs::create_dir_all(&to).expect("a folder of the repository");
-            copy(&entry.path(), &to);
-        } else {
-            std::fs::copy(entry.path(), to).expect("a file of the repository");
-        }
-    }
-}
 
 /// The answer at the ingress, which follows the cluster within moments, once it is as expected.
 async fn until(host: &str, path: &str, expected: impl Fn(&Answer) -> bool) -> Answer {
@@ -49,7 +23,7 @@ async fn log_has(app: &App<'_>, words: &str) {
 #[tokio::test]
 async fn the_smallest_one_has_a_page() {
     let app = shared().app("hello").await;
-    app.push_live(&sample("hello").await).await;
+    app.push_live(&Repo::sample("hello").await).await;
     let page = app.get("test", "/").await;
     assert_eq!(page.status, 200);
     assert!(page.body.contains("<!doctype html>"), "{}", page.body);
@@ -58,7 +32,7 @@ async fn the_smallest_one_has_a_page() {
 #[tokio::test]
 async fn one_of_several_applings_is_inside_the_cluster_only() {
     let app = shared().app("several").await;
-    app.push_live(&sample("several").await).await;
+    app.push_live(&Repo::sample("several").await).await;
     let page = app.get_of("web", "test", "/").await;
     assert!(page.body.contains("The page."), "{}", page.body);
     let hidden = get(&app.host_of("api", "test"), "/status.json").await;
@@ -85,7 +59,7 @@ async fn one_of_several_applings_is_inside_the_cluster_only() {
 #[tokio::test]
 async fn a_worker_works_and_tidies_on_a_schedule() {
     let app = shared().app("worker").await;
-    app.push_live(&sample("worker").await).await;
+    app.push_live(&Repo::sample("worker").await).await;
     log_has(&app, "working on 2").await;
     let namespace = app.namespace("test");
     assert_eq!(Kube::names("ingress", &namespace), [""; 0]);
@@ -108,7 +82,7 @@ async fn a_worker_works_and_tidies_on_a_schedule() {
 #[tokio::test]
 async fn one_with_every_key_runs() {
     let app = shared().app("everykey").await;
-    let release = app.push_live(&sample("every-key").await).await;
+    let release = app.push_live(&Repo::sample("every-key").await).await;
     let page = app.get("test", "/").await;
     assert_eq!(page.body.trim(), "hello, every key");
     until(&app.host("test"), "/v1/ready", |answer| {

@@ -127,7 +127,7 @@ async fn named_secrets_come_from_the_platform_or_the_namespace() {
     sees(&app, "KEY", "open sesame 4715").await;
     let images = || -> Vec<Value> {
         let pods = Pod::all(&app.namespace("test"));
-        let image = |pod: &Pod| pod.spec()["containers"][0]["image"].clone();
+        let image = |pod: &Pod| pod.spec()["image"].clone();
         pods.iter().map(image).collect()
     };
     let before = images();

@@ -211,7 +211,7 @@ fn decoded(part: &str) -> Result<String, NoAddress> {
 
 /// The files of PgBouncer, which is the SQL proxy, by name.
 ///
-/// It listens on loopback, lets everybody in (there is nobody but the appling), and is whoever owns the
+/// Whatever database is asked for, it is the appling's. It listens on loopback, lets everybody in (there is nobody but the appling), and is whoever owns the
 /// database on the server. It goes on while the server is away, and tries again every second. See
 /// <https://www.pgbouncer.org/config.html>.
 pub fn pgbouncer(connection: &Connection, pooling: Pooling) -> BTreeMap<String, String> {
@@ -233,7 +233,7 @@ pub fn pgbouncer(connection: &Connection, pooling: Pooling) -> BTreeMap<String, 
     let database = &connection.database;
     let settings = format!(
         "[databases]\n\
-         \"{}\" = host={} port={port} dbname={} user={}\n\
+         * = host={} port={port} dbname={} user={}\n\
          [pgbouncer]\n\
          listen_addr = {PROXY_HOST}\n\
          listen_port = {PROXY_PORT}\n\
@@ -253,7 +253,6 @@ pub fn pgbouncer(connection: &Connection, pooling: Pooling) -> BTreeMap<String, 
          log_connections = 0\n\
          log_disconnections = 0\n\
          log_stats = 0\n",
-        database.replace('"', "\"\""),
         quoted(host),
         quoted(database),
         quoted(&connection.login),

@@ -138,7 +138,7 @@ pub(super) async fn attend(
         return Ok(changed);
     }
     let observed = commands(&platform.cluster, wanted).await?;
-    let redactor = wanted.opened.redactor();
+    let redactor = wanted.redactor();
     for (verdict, observed) in verdicts.iter().zip(&observed) {
         if let Some(command) = &verdict.command {
             changed |= look_after(platform, lease, verdict, command, observed, &redactor).await?;

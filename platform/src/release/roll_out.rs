@@ -92,7 +92,7 @@ pub async fn pass(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
                 rotation::finish(platform, environment, &wanted).await?;
             }
             Err(ApplyError::Refused(refusals)) => {
-                let redactor = wanted.opened.redactor();
+                let redactor = wanted.redactor();
                 refuse_candidates(lease, &gathered, &refusals, &redactor).await?;
             }
             Err(ApplyError::LeaseLost(_)) => {
@@ -450,7 +450,7 @@ async fn judge_candidates(
         tx.commit().await?;
     }
     let observed = observe(&platform.cluster, wanted).await?;
-    let redactor = wanted.opened.redactor();
+    let redactor = wanted.redactor();
     for (release, verdict) in gathered.in_state(ApplingState::RollingOut) {
         let (Some(version), Some(seen)) =
             (verdict.version(), observed.applings.get(&verdict.appling))

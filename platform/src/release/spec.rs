@@ -1,9 +1,11 @@
 //! What a release wants of one appling, kept with the release and never changed afterwards.
 
+use builder_client::Redactor;
 use iterapp_schema::{
     AppName, ApplingName, CronAction, EnvTable, EnvValue, Environment, Http, Ingress, Pooling, Run,
     Scale,
 };
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -224,6 +226,13 @@ impl WantedEnvironment {
     /// Every value that anything in the environment is configured with, secret or not.
     pub fn values(&self) -> impl Iterator<Item = &EnvValue> {
         self.specs().flat_map(ApplingSpec::values)
+    }
+
+    /// Blots out the secrets of all of these.
+    pub fn redactor(&self) -> Redactor {
+        let passwords = self.databases.0.values().map(|one| &one.password);
+        let all = self.opened.values().chain(passwords);
+        Redactor::new(all.map(|value| value.expose_secret().as_bytes()))
     }
 
     /// The namespace `apps-{app}-{environment}` that holds everything of this environment.

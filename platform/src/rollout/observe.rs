@@ -21,6 +21,7 @@ use super::cluster::{Cluster, ClusterError, Namespaced};
 use super::desired::{CONTAINER, desired, version_label};
 use super::labels;
 use crate::release::spec::WantedEnvironment;
+pub(super) use lines::last_lines;
 use warnings::Warnings;
 
 /// The logs of at most so many pods are read in one pass: they mostly say the same.

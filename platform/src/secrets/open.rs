@@ -3,7 +3,6 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use builder_client::Redactor;
 use iterapp_schema::{AppName, EnvValue, Environment};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -76,11 +75,6 @@ impl Opened {
     /// All values.
     pub fn values(&self) -> impl Iterator<Item = &SecretString> {
         self.0.values().map(|opened| &opened.value)
-    }
-
-    /// Blots these values out of what people get to read.
-    pub fn redactor(&self) -> Redactor {
-        Redactor::new(self.values().map(|value| value.expose_secret().as_bytes()))
     }
 }
 

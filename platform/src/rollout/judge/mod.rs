@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `trouble` | everything that may be wrong with a version, and which of it weighs most |
 //! | `crash`, `probe`, `start` | three kinds of trouble with a pod, worded |
+//! | `sidecar` | the same for what stands beside the app |
 //! | `command` | where a release command stands |
 //! | `reason` | how trouble is told |
 
@@ -11,6 +12,7 @@ mod command;
 mod crash;
 mod probe;
 mod reason;
+mod sidecar;
 mod start;
 #[cfg(test)]
 mod tests;

@@ -17,19 +17,24 @@ const STARTING: Duration = Duration::from_secs(5);
 
 /// The image cannot be pulled.
 pub(super) fn image(version: &Version, pod: &ObservedPod) -> Option<Trouble> {
-    let (why, message) = waiting(pod)?;
-    let hopeless = match why {
+    let (hopeless, message) = unpulled(pod, pod.container()?.state.as_ref()?)?;
+    let reason = Reason::new(format!("its image cannot be pulled: {}", version.image))
+        .details(vec![message]);
+    Some(Trouble::passing(Weight::Image, reason).hopeless_if(hopeless))
+}
+
+/// Whether a container waits for its image and waiting longer will not help, and what is said about it.
+pub(super) fn unpulled(pod: &ObservedPod, state: &ContainerState) -> Option<(bool, String)> {
+    let waiting = state.waiting.as_ref()?;
+    let hopeless = match waiting.reason.as_deref()? {
         "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" => pod.age >= PULLING,
         "InvalidImageName" | "ErrImageNeverPull" | "ImageInspectError" => pod.age >= STARTING,
         _ => return None,
     };
-    let pull = pod
-        .warnings
-        .iter()
-        .find(|warning| warning.starts_with("Failed to pull image"));
-    let reason = Reason::new(format!("its image cannot be pulled: {}", version.image))
-        .details(vec![pull.cloned().unwrap_or(message)]);
-    Some(Trouble::passing(Weight::Image, reason).hopeless_if(hopeless))
+    let mut warnings = pod.warnings.iter();
+    let pull = warnings.find(|warning| warning.starts_with("Failed to pull image"));
+    let message = pull.or(waiting.message.as_ref());
+    Some((hopeless, message.cloned().unwrap_or_default()))
 }
 
 /// The container cannot be made, or its command not be started.

@@ -6,7 +6,7 @@ use iterapp_schema::Resources;
 use k8s_openapi::api::core::v1::PodCondition;
 
 use super::super::observe::{ObservedAppling, ObservedPod};
-use super::{Reason, crash, probe, start};
+use super::{Reason, crash, probe, sidecar, start};
 use crate::release::spec::Version;
 
 /// Something that keeps a version from being ready.
@@ -63,6 +63,7 @@ pub(super) fn all(version: &Version, observed: &ObservedAppling) -> Vec<Trouble>
 fn of_pod(version: &Version, pod: &ObservedPod) -> Option<Trouble> {
     evicted(pod)
         .or_else(|| no_room(version, pod))
+        .or_else(|| sidecar::trouble(pod))
         .or_else(|| start::image(version, pod))
         .or_else(|| start::container(version, pod))
         .or_else(|| crash::crash(version, pod).filter(|_| !crash::is_over(pod)))

@@ -55,7 +55,7 @@ fn kept(pod: &Pod) -> Option<String> {
 }
 
 /// The end of a text, as lines that are safe to print on anybody's terminal.
-fn last_lines(text: &str) -> Vec<String> {
+pub fn last_lines(text: &str) -> Vec<String> {
     let plain = anstream::adapter::strip_str(text).to_string();
     let lines: Vec<String> = plain.lines().map(printable).collect();
     let mut room = MAX_BYTES;

@@ -1,0 +1,233 @@
+//! Postgres servers of the apps: the stack's, and ones that a test may stop.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use sqlx::{PgPool, postgres::PgPoolOptions};
+
+use crate::setting;
+
+/// A pool of the superuser on a database of the stack's server for apps.
+///
+/// # Panics
+/// When it does not answer.
+pub async fn superuser(database: &str) -> PgPool {
+    let url = setting("HOPS_LOCAL_POSTGRES_APPS").replace("/postgres?", &format!("/{database}?"));
+    pool(&url).await
+}
+
+/// Drops the databases that a platform has made on the stack's server, with their roles.
+pub(crate) fn drop_databases(platform: &str) {
+    let psql = |url: &str, sql: &str| {
+        let mut command = Command::new("psql");
+        command
+            .args(["-X", "-At", "-q", "-d", url, "-c", sql])
+            .stdin(Stdio::null());
+        command.stderr(Stdio::null()).output()
+    };
+    let Ok(names) = psql(platform, "select name from databases where server = 'main'") else {
+        return;
+    };
+    let Ok(superuser) = std::env::var("HOPS_LOCAL_POSTGRES_APPS") else {
+        return;
+    };
+    // Best effort: what stays is in nobody's way.
+    for name in String::from_utf8_lossy(&names.stdout).lines() {
+        let _ = psql(
+            &superuser,
+            &format!("drop database if exists {name} with (force)"),
+        );
+        let _ = psql(
+            &superuser,
+            &format!("drop role if exists {name}_a, {name}_b, {name}"),
+        );
+    }
+}
+
+async fn pool(url: &str) -> PgPool {
+    let options = PgPoolOptions::new().max_connections(2);
+    options.connect(url).await.expect("a Postgres of the apps")
+}
+
+/// A server of a test's own, at the address at which pods reach this machine. It ends with this.
+pub struct PostgresServer {
+    folder: tempfile::TempDir,
+    port: u16,
+    host: String,
+    running: Mutex<Option<Child>>,
+}
+
+impl PostgresServer {
+    /// Makes one, and starts it.
+    ///
+    /// # Panics
+    /// When Debian's Postgres is not there, or does not start.
+    pub fn start() -> PostgresServer {
+        let host = setting("HOPS_REGISTRY");
+        let host = host.split(':').next().expect("an address").to_owned();
+        let folder = tempfile::Builder::new().prefix("hops-postgres-").tempdir();
+        let folder = folder.expect("a folder for a Postgres");
+        let free = TcpListener::bind((host.as_str(), 0)).expect("a port");
+        let port = free.local_addr().expect("an address").port();
+        drop(free);
+        let server = PostgresServer {
+            folder,
+            port,
+            host,
+            running: Mutex::default(),
+        };
+        server.make();
+        server.run();
+        server
+    }
+
+    fn make(&self) {
+        let owned = Command::new("chown")
+            .arg("postgres")
+            .arg(self.folder.path())
+            .status();
+        assert!(owned.expect("chown").success());
+        std::fs::write(self.folder.path().join("password"), "for-tests-alone").expect("a file");
+        let made = as_postgres("initdb")
+            .args([
+                "--username=postgres",
+                "--auth-host=scram-sha-256",
+                "--auth-local=trust",
+                "--no-sync",
+            ])
+            .arg(format!(
+                "--pwfile={}",
+                self.folder.path().join("password").display()
+            ))
+            .arg("--pgdata")
+            .arg(self.data())
+            .output()
+            .expect("initdb");
+        assert!(made.status.success(), "{made:?}");
+        let rule = "host all all 10.0.0.0/8 scram-sha-256\n";
+        let file = self.data().join("pg_hba.conf");
+        let rules = std::fs::read_to_string(&file).expect("the rules") + rule;
+        std::fs::write(file, rules).expect("the rules");
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Starts it, again after [`PostgresServer::stop`], and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn run(&self) {
+        let child = as_postgres("postgres")
+            .arg("-D")
+            .arg(self.data())
+            .args(["-p", &self.port.to_string()])
+            .args(["-c", &format!("listen_addresses={}", self.host)])
+            .args([
+                "-c",
+                &format!("unix_socket_directories={}", self.folder.path().display()),
+            ])
+            .args(["-c", "max_connections=60", "-c", "fsync=off"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("postgres");
+        *self.running.lock().expect("the process") = Some(child);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !self.answers() {
+            assert!(Instant::now() < deadline, "a Postgres does not start");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn answers(&self) -> bool {
+        let asked = Command::new("pg_isready")
+            .args(["-q", "-h", &self.host, "-p", &self.port.to_string()])
+            .status();
+        asked.expect("pg_isready").success()
+    }
+
+    /// Ends it at once, as a restart of its machine would: nobody's connection is waited for.
+    ///
+    /// # Panics
+    /// When it cannot be ended.
+    pub fn stop(&self) {
+        if let Some(mut child) = self.running.lock().expect("the process").take() {
+            // Fast shutdown, see pg_ctl.
+            let id = child.id().to_string();
+            let _ = Command::new("kill").args(["-INT", &id]).status();
+            child.wait().expect("the end of a Postgres");
+        }
+    }
+
+    /// A file of settings by which a platform makes its databases here.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn settings(&self, more: &str) -> PathBuf {
+        let password = self.folder.path().join("password");
+        let text = format!(
+            "[servers.own]\nhost = \"{}\"\nport = {}\nuser = \"postgres\"\npassword_file = \"{}\"\ntls = \"disable\"\n{more}",
+            self.host,
+            self.port,
+            password.display()
+        );
+        let file = self.folder.path().join("servers.toml");
+        std::fs::write(&file, text).expect("writing settings");
+        file
+    }
+
+    /// A pool of its superuser.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn superuser(&self, database: &str) -> PgPool {
+        let folder = self.folder.path().display();
+        let port = self.port;
+        pool(&format!(
+            "postgres:///{database}?host={folder}&port={port}&user=postgres"
+        ))
+        .await
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A program of Debian's Postgres, which refuses to be root's, and ends with this process.
+fn as_postgres(program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command
+        .args([
+            "--reuid=postgres",
+            "--regid=postgres",
+            "--init-groups",
+            "--pdeathsig=KILL",
+            "--",
+        ])
+        .arg(program_file(program))
+        .current_dir("/");
+    command
+}
+
+fn program_file(program: &str) -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").expect("Debian's Postgres");
+    let folders = versions.flatten().map(|version| version.path().join("bin"));
+    let mut found: Vec<PathBuf> = folders
+        .map(|folder| folder.join(program))
+        .filter(|file| Path::new(file).exists())
+        .collect();
+    found.sort();
+    found
+        .pop()
+        .unwrap_or_else(|| panic!("Debian's Postgres has no {program}"))
+}

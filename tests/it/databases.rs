@@ -1,0 +1,620 @@
+//! `[postgres]`: a database of an environment's own, reached through the SQL proxy beside the app, with
+//! real drivers on a real server.
+
+use std::{process::Stdio, time::Duration};
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tests::{
+    Answer, App, Connections, Hops, Kube, Load, Options, Platform, Pod, PostgresServer, Repo,
+    Tally, eventually, eventually_within, get, setting, shared, superuser, want_base_image,
+};
+
+const DRIVERS: [&str; 3] = ["libpq", "node", "python"];
+
+/// The three applings with real drivers, live in test.
+async fn drivers(platform: &'static Platform, prefix: &str) -> (App<'static>, Repo) {
+    want_base_image("debian").await;
+    let app = platform.app(prefix).await;
+    let repo = Repo::sample("databases").await;
+    app.push_live(&repo).await;
+    (app, repo)
+}
+
+/// One of the three, by itself.
+async fn driver(name: &str, more: &str) -> Repo {
+    want_base_image("debian").await;
+    let repo = Repo::sample("databases").await;
+    let iterapp = format!(
+        "port = 3000\nreplicas = 1\nreadiness_path = \"/health\"\n{more}\n[build]\ndockerfile = \"{name}/Dockerfile\"\n"
+    );
+    for other in DRIVERS {
+        repo.delete(&format!("{other}/iterapp.toml"));
+    }
+    repo.write("iterapp.toml", &iterapp);
+    repo.commit("one").await;
+    repo
+}
+
+async fn ok(host: &str, path: &str) -> Answer {
+    eventually(&format!("{host}{path} answers"), || async {
+        Some(get(host, path).await).filter(|answer| answer.status == 200)
+    })
+    .await
+}
+
+async fn write_note(host: &str, text: &str) {
+    eventually(&format!("{host} takes a note"), || async {
+        let answer = tests::post(host, "/notes", text).await;
+        (answer.status == 201).then_some(())
+    })
+    .await;
+}
+
+/// The databases of an environment, as `hops db info` tells them.
+async fn info(platform: &Platform, app: &App<'_>, environment: &str) -> Vec<Value> {
+    let hops = Hops::of(platform);
+    let asked = ["db", "info", "-a", &app.name, "-e", environment, "--json"];
+    let told = hops.run(&asked).await.ok().json();
+    told.as_array().expect("a list").clone()
+}
+
+async fn name_of(platform: &Platform, app: &App<'_>, environment: &str) -> String {
+    let databases = info(platform, app, environment).await;
+    assert_eq!(databases.len(), 1, "{databases:?}");
+    databases[0]["name"].as_str().expect("a name").to_owned()
+}
+
+// Proves: X06 H11
+#[tokio::test]
+async fn each_environment_has_databases_of_its_own_for_every_driver() {
+    let (app, _repo) = drivers(shared(), "drivers").await;
+    for driver in DRIVERS {
+        let host = app.host_of(driver, "test");
+        write_note(&host, "written in test").await;
+        assert_eq!(ok(&host, "/notes").await.json(), json!(["written in test"]));
+        // What it makes belongs to the owner, whoever it logs in as.
+        let who = ok(&host, "/whoami").await.json();
+        let database = who["database"].as_str().expect("a name");
+        assert_eq!(who["user"], database);
+        assert_eq!(who["session_user"], format!("{database}_a"));
+    }
+    let names: Vec<Value> = info(shared(), &app, "test").await;
+    assert_eq!(names.len(), 3, "{names:?}");
+
+    assert_eq!(app.deploy("prod", "main").await.state(), "live");
+    for driver in DRIVERS {
+        let host = app.host_of(driver, "prod");
+        assert_eq!(ok(&host, "/notes").await.json(), json!([]));
+        let here = ok(&host, "/whoami").await.json();
+        let there = ok(&app.host_of(driver, "test"), "/whoami").await.json();
+        assert_ne!(here["database"], there["database"]);
+    }
+
+    // The proxy stands beside the app, and the app's own container has nothing of it.
+    for pod in Pod::all(&app.namespace("test")) {
+        assert_eq!(pod.sidecars(), ["sql-proxy"]);
+        let own = pod.spec().to_string();
+        assert!(!own.contains("sql-proxy"), "{own}");
+    }
+}
+
+const EXTENSIONS: &str = "[postgres]\nextensions = [\"uuid-ossp\", \"pg_trgm\"]";
+
+async fn extensions(database: &PgPool) -> Vec<String> {
+    let names = "select extname::text from pg_extension where extname <> 'plpgsql' order by 1";
+    sqlx::query_scalar(names)
+        .fetch_all(database)
+        .await
+        .expect("the extensions")
+}
+
+// Proves: X07
+#[tokio::test]
+async fn extensions_are_made_and_stay() {
+    let app = shared().app("extensions").await;
+    let repo = Repo::server("one", &format!("replicas = 1\n{EXTENSIONS}\n")).await;
+    app.push_live(&repo).await;
+    let database = superuser(&name_of(shared(), &app, "test").await).await;
+    assert_eq!(extensions(&database).await, ["pg_trgm", "uuid-ossp"]);
+    let made = "select uuid_generate_v4()::text";
+    let uuid: String = sqlx::query_scalar(made)
+        .fetch_one(&database)
+        .await
+        .expect("its effect");
+    assert_eq!(uuid.len(), 36);
+
+    repo.write(
+        "iterapp.toml",
+        "replicas = 1\n[postgres]\nextensions = [\"citext\"]\n",
+    );
+    repo.commit("two").await;
+    app.push_live(&repo).await;
+    assert_eq!(
+        extensions(&database).await,
+        ["citext", "pg_trgm", "uuid-ossp"]
+    );
+
+    // Neither what the server may not give, nor what its account may not make.
+    for (extension, told) in [
+        (
+            "postgis",
+            "is none that the database server `main` may give",
+        ),
+        (
+            "pg_stat_statements",
+            "permission denied to create extension",
+        ),
+    ] {
+        repo.write(
+            "iterapp.toml",
+            &format!("replicas = 1\n[postgres]\nextensions = [\"{extension}\"]\n"),
+        );
+        repo.commit(extension).await;
+        app.push(&repo).await;
+        let release = app.last_release().await;
+        assert_eq!(release.state(), "failed");
+        assert!(release.reason().contains(told), "{}", release.reason());
+    }
+}
+
+/// An app in an image with psql that, when it gets SIGTERM, asks its database eight seconds later and
+/// twelve seconds later, in the same session.
+const LINGERING: &str = "#!/bin/sh\n\
+    echo begun; mkfifo /tmp/in; psql -At -v ON_ERROR_STOP=1 < /tmp/in & exec 3> /tmp/in\n\
+    echo \"select 'connected';\" >&3\n\
+    trap 'echo TERM; sleep 8; echo \"select 1 + 7;\" >&3; sleep 4; echo \"select 6 + 6;\" >&3; sleep 1; echo over; exit 0' TERM\n\
+    while true; do sleep 0.2; done\n";
+
+// Proves: X08
+#[tokio::test]
+async fn connections_outlive_sigterm_by_ten_seconds() {
+    let app = shared().app("sigterm").await;
+    let repo = Repo::empty().await;
+    repo.write("linger", LINGERING);
+    let image = setting("HOPS_PGBOUNCER_IMAGE");
+    repo.write(
+        "Dockerfile",
+        &format!("FROM {image}\nCOPY linger /linger\nENTRYPOINT [\"sh\", \"/linger\"]\n"),
+    );
+    repo.write(
+        "iterapp.toml",
+        "worker = true\nreplicas = 1\ngrace_period = 25\n[postgres]\n",
+    );
+    repo.commit("one").await;
+    app.push_live(&repo).await;
+    let pod = Pod::all(&app.namespace("test")).remove(0);
+    let log = pod.follow_log();
+    eventually("it is connected", || async {
+        log.text().contains("connected").then_some(())
+    })
+    .await;
+    Kube::run(&[
+        "delete",
+        "pod",
+        pod.name(),
+        "-n",
+        &app.namespace("test"),
+        "--wait=false",
+    ]);
+    eventually("it has ended", || async {
+        log.text().contains("over").then_some(())
+    })
+    .await;
+    let lines: Vec<String> = log.text().lines().map(str::to_owned).collect();
+    assert!(lines.contains(&"8".to_owned()), "{lines:?}");
+    assert!(!lines.contains(&"12".to_owned()), "{lines:?}");
+}
+
+async fn role(database: &str) -> Value {
+    let of = "select json_object_agg(rolname, rolcanlogin) from pg_roles where rolname in ($1, $1 || '_a', $1 || '_b')";
+    let roles = sqlx::query_scalar::<_, Option<Value>>(of).bind(database);
+    let found = roles.fetch_one(&superuser("postgres").await).await;
+    found.expect("the roles").unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_rotation_and_a_rollout_lose_no_query() {
+    let app = shared().app("rotate").await;
+    let repo = driver("libpq", "[postgres]").await;
+    app.push_live(&repo).await;
+    let host = app.host("test");
+    ok(&host, "/select1").await;
+    let name = name_of(shared(), &app, "test").await;
+    assert_eq!(
+        role(&name).await,
+        json!({ &name: false, format!("{name}_a"): true, format!("{name}_b"): false })
+    );
+    let load = Load::of_path(&host, "/select1", 50, Connections::Kept);
+    more(&load).await;
+
+    let hops = Hops::of(shared());
+    let rotate = ["db", "rotate", "-a", &app.name, "-e", "test"];
+    hops.run(&rotate).await.ok();
+    let again = hops.run(&rotate).await;
+    assert_eq!(again.code, 1);
+    assert!(
+        again.err.contains("the last rotation is not over"),
+        "{}",
+        again.err
+    );
+    let locked = || async {
+        let roles = role(&name).await;
+        (roles[format!("{name}_a")] == false).then_some(roles)
+    };
+    let roles = eventually_within(
+        Duration::from_secs(90),
+        "the login before is locked",
+        locked,
+    )
+    .await;
+    assert_eq!(roles[format!("{name}_b")], true);
+    let who = ok(&host, "/whoami").await.json();
+    assert_eq!(who["session_user"], format!("{name}_b"));
+    more(&load).await;
+
+    repo.change("two").await;
+    app.push_live(&repo).await;
+    eventually("old pods are gone", || async {
+        (Pod::also_stopping(&app.namespace("test")).len() == 1).then_some(())
+    })
+    .await;
+    more(&load).await;
+    let tally = load.stop();
+    assert!(tally.failed.is_empty(), "{:#?}", tally.failed);
+    // And back to the first login.
+    let idle =
+        || async { (info(shared(), &app, "test").await[0]["rotating"] == false).then_some(()) };
+    eventually("the rotation is over", idle).await;
+    hops.run(&rotate).await.ok();
+    let back = || async {
+        let who = get(&host, "/whoami").await;
+        (who.status == 200 && who.json()["session_user"] == format!("{name}_a")).then_some(())
+    };
+    eventually("the first login has its turn", back).await;
+}
+
+/// Waits for two seconds' worth of further answers.
+async fn more(load: &Load) {
+    let count = |tally: Tally| tally.answered.values().map(|one| one.count).sum::<usize>();
+    let wanted = count(load.so_far()) + 100;
+    eventually("a hundred more answers", || async {
+        (count(load.so_far()) >= wanted).then_some(())
+    })
+    .await;
+}
+
+/// A password of an app's proxy, as only Kubernetes has it.
+fn password_of(app: &App<'_>) -> (String, String) {
+    let namespace = app.namespace("test");
+    let names = Kube::names("secrets", &namespace);
+    let name = names.iter().find(|name| name.contains("-database-"));
+    let secret = Kube::get("secret", name.expect("a proxy's Secret"), &namespace);
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let users = secret["data"]["users.txt"].as_str().expect("the users");
+    let users = String::from_utf8(STANDARD.decode(users).expect("base64")).expect("text");
+    let mut words = users.split('"').skip(1).step_by(2);
+    let mut word = || words.next().expect("a word").to_owned();
+    (word(), word())
+}
+
+/// What psql says of a query as this user of a database, by the server's address.
+async fn psql(user: &str, password: &str, database: &str) -> Result<String, String> {
+    let host = setting("HOPS_REGISTRY");
+    let host = host.split(':').next().expect("an address").to_owned();
+    let output = tokio::process::Command::new("psql")
+        .args(["-At", "-c", "select current_user"])
+        .env("PGHOST", host)
+        .env("PGPORT", "5433")
+        .env("PGUSER", user)
+        .env("PGPASSWORD", password)
+        .env("PGDATABASE", database)
+        .env("PGSSLMODE", "require")
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .expect("psql");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    match output.status.success() {
+        true => Ok(text(&output.stdout)),
+        false => Err(text(&output.stderr)),
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_into_anothers_database() {
+    let (one, other) = (shared().app("one").await, shared().app("other").await);
+    let iterapp = "replicas = 1\n[postgres]\n";
+    let repo = Repo::server("one", iterapp).await;
+    one.push_live(&repo).await;
+    other.push_live(&Repo::server("one", iterapp).await).await;
+    let (database, foreign) = (
+        name_of(shared(), &one, "test").await,
+        name_of(shared(), &other, "test").await,
+    );
+    let (user, password) = password_of(&one);
+    assert_eq!(
+        psql(&user, &password, &database).await,
+        Ok(database.clone())
+    );
+    let refused = psql(&user, &password, &foreign).await;
+    assert!(
+        refused
+            .as_ref()
+            .is_err_and(|told| told.contains("permission denied for database")),
+        "{refused:?}"
+    );
+    // Nor by becoming the other's owner.
+    let own = superuser(&database).await;
+    let member: bool = sqlx::query_scalar("select pg_has_role($1, $2, 'member')")
+        .bind(&user)
+        .bind(&foreign)
+        .fetch_one(&own)
+        .await
+        .expect("an answer");
+    assert!(!member);
+
+    // The proxy listens for its own pod alone.
+    let pod = Pod::all(&one.namespace("test")).remove(0).again();
+    let address = pod.address();
+    let asked = format!("/fetch?url=http://{address}:5432/");
+    let host = other.host("test");
+    let told = get(&host, &asked).await.body;
+    assert!(told.contains("refused"), "{told}");
+    let served = format!("/fetch?url=http://{address}:3000/health");
+    assert!(!get(&host, &served).await.body.contains("refused"));
+
+    // The password is nowhere but in the Secret.
+    let kinds = "deployments,replicasets,pods,configmaps,events";
+    let objects = Kube::run(&["get", kinds, "-n", &one.namespace("test"), "-o", "json"]);
+    assert!(!objects.contains(&password));
+    let seen = one.get("test", "/env").await.body;
+    assert!(
+        seen.contains("DATABASE_URL") && !seen.contains(&password),
+        "{seen}"
+    );
+}
+
+// Proves: K41
+#[tokio::test]
+async fn a_database_somewhere_else_is_a_choice() {
+    let app = shared().app("external").await;
+    let server = superuser("postgres").await;
+    let name = format!("billing_{}", app.name.replace('-', "_"));
+    for statement in [
+        format!("create role {name} login password 'geheim-4711'"),
+        format!("create database {name} owner {name}"),
+    ] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            .execute(&server)
+            .await
+            .expect("a database");
+    }
+    let host = setting("HOPS_REGISTRY");
+    let host = host.split(':').next().expect("an address");
+    let hops = Hops::of(shared());
+    let set = [
+        "secrets", "set", "-a", &app.name, "-e", "test", "billing", "url",
+    ];
+    // Not an address: told at its line.
+    hops.run_in(hops.home(), &set, "geheim-4711").await.ok();
+    let repo = driver("libpq", "[postgres]\nexternal = \"billing\"").await;
+    app.push(&repo).await;
+    let refused = app.last_release().await;
+    assert_eq!(refused.state(), "failed");
+    let reason = refused.reason();
+    assert!(
+        reason.contains("E0804") && reason.contains("iterapp.toml:5:"),
+        "{reason}"
+    );
+    assert!(!reason.contains("geheim"), "{reason}");
+
+    let url = format!("postgres://{name}:geheim-4711@{host}:5433/{name}?sslmode=require");
+    hops.run_in(hops.home(), &set, &url).await.ok();
+    repo.change("two").await;
+    app.push_live(&repo).await;
+    let at = app.host("test");
+    write_note(&at, "kept elsewhere").await;
+    assert_eq!(ok(&at, "/whoami").await.json()["database"], name);
+    let pod = Pod::all(&app.namespace("test")).remove(0);
+    assert_eq!(pod.sidecars(), [""; 0]);
+    assert_eq!(info(shared(), &app, "test").await, Vec::<Value>::new());
+
+    // The same through a proxy, when asked.
+    let iterapp = std::fs::read_to_string(repo.path().join("iterapp.toml")).expect("the file");
+    repo.write(
+        "iterapp.toml",
+        &iterapp.replace("external", "proxy = true\nexternal"),
+    );
+    repo.commit("three").await;
+    app.push_live(&repo).await;
+    let proxied = || async {
+        let pods = Pod::also_stopping(&app.namespace("test"));
+        (pods.len() == 1 && pods[0].sidecars() == ["sql-proxy"]).then_some(())
+    };
+    eventually("a pod with a proxy", proxied).await;
+    assert_eq!(ok(&at, "/notes").await.json(), json!(["kept elsewhere"]));
+}
+
+#[tokio::test]
+async fn more_connections_than_there_are_is_told_before_anything_begins() {
+    let app = shared().app("budget").await;
+    let repo = Repo::server("one", "replicas = 12\n[postgres]\n").await;
+    app.push(&repo).await;
+    let release = app.last_release().await;
+    assert_eq!(release.state(), "failed");
+    let reason = release.reason();
+    assert!(
+        reason.contains("takes 100 connections") && reason.contains("15 pods"),
+        "{reason}"
+    );
+    assert!(Pod::all(&app.namespace("test")).is_empty());
+}
+
+#[tokio::test]
+async fn what_a_crash_left_half_made_is_made_whole() {
+    let app = shared().app("half").await;
+    let repo = Repo::server("one", "replicas = 1\n[postgres]\n").await;
+    app.push_live(&repo).await;
+    let name = name_of(shared(), &app, "test").await;
+    // As if the platform had died after the first steps: nothing is written down, the rest is undone.
+    let server = superuser("postgres").await;
+    for statement in [
+        format!("grant connect on database {name} to public"),
+        format!("alter role {name}_b reset role"),
+        format!("alter database {name} connection limit 1"),
+        format!("revoke {name} from {name}_b"),
+    ] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            .execute(&server)
+            .await
+            .expect("undoing");
+    }
+    let platform = shared().database().await;
+    let forget = sqlx::query("update databases set made = null where name = $1").bind(&name);
+    forget.execute(&platform).await.expect("forgetting");
+    repo.change("two").await;
+    app.push_live(&repo).await;
+    let (limit, open): (i32, bool) = sqlx::query_as(
+        "select datconnlimit, has_database_privilege('public', oid, 'connect') from pg_database where datname = $1",
+    )
+    .bind(&name)
+    .fetch_one(&server)
+    .await
+    .expect("the database");
+    assert_eq!((limit, open), (100, false));
+    let member: bool = sqlx::query_scalar("select pg_has_role($1 || '_b', $1, 'member')")
+        .bind(&name)
+        .fetch_one(&server)
+        .await
+        .expect("an answer");
+    assert!(member);
+}
+
+#[tokio::test]
+async fn clients_are_served_again_after_the_server_or_the_proxy_was_away() {
+    let server = PostgresServer::start();
+    let settings = server.settings("").display().to_string();
+    let platform = Platform::start(Options {
+        variables: vec![("HOPS_POSTGRES_SERVERS".to_owned(), settings)],
+        ..Options::default()
+    });
+    want_base_image("debian").await;
+    let app = platform.app("away").await;
+    let repo = Repo::sample("databases").await;
+    // Away when it is first wanted: said, and waited for.
+    server.stop();
+    let pushing = app.push(&repo);
+    let returning = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        server.run();
+    };
+    let (pushed, ()) = tokio::join!(pushing, returning);
+    assert!(
+        pushed
+            .output
+            .contains("the database server `own` does not answer"),
+        "{}",
+        pushed.output
+    );
+    assert_eq!(
+        app.last_release().await.state(),
+        "live",
+        "{}",
+        pushed.output
+    );
+
+    let hosts = DRIVERS.map(|driver| app.host_of(driver, "test"));
+    for host in &hosts {
+        write_note(host, "before").await;
+    }
+    let loads = hosts
+        .each_ref()
+        .map(|host| Load::of_path(host, "/select1", 10, Connections::Kept));
+    // The drivers wait and try again, as their docs advise: no request fails.
+    server.stop();
+    server.run();
+    served_again(&hosts).await;
+    for (host, load) in hosts.iter().zip(loads) {
+        let tally = load.stop();
+        assert!(tally.failed.is_empty(), "{host}: {:#?}", tally.failed);
+    }
+    // A pod without its proxy gets no requests, until that is back.
+    for pod in Pod::all(&app.namespace("test")) {
+        kill_proxy(&pod);
+    }
+    eventually("the proxies are back", || async {
+        let pods = Pod::all(&app.namespace("test"));
+        pods.iter().all(Pod::is_ready).then_some(())
+    })
+    .await;
+    served_again(&hosts).await;
+    for host in &hosts {
+        assert_eq!(ok(host, "/notes").await.json(), json!(["before"]));
+    }
+}
+
+/// Within five seconds, each of them.
+async fn served_again(hosts: &[String; 3]) {
+    let within = Duration::from_secs(5);
+    for host in hosts {
+        eventually_within(within, &format!("{host} is served again"), || async {
+            (get(host, "/select1").await.status == 200).then_some(())
+        })
+        .await;
+    }
+}
+
+fn kill_proxy(pod: &Pod) {
+    Kube::run(&[
+        "exec",
+        "-n",
+        pod.namespace(),
+        pod.name(),
+        "-c",
+        "sql-proxy",
+        "--",
+        "sh",
+        "-c",
+        "kill -TERM 1; kill -QUIT 1",
+    ]);
+}
+
+#[tokio::test]
+async fn a_database_is_dropped_by_name_when_nobody_is_connected_to_it() {
+    let app = shared().app("dropped").await;
+    let repo = Repo::server("one", "replicas = 1\n[postgres]\n").await;
+    app.push_live(&repo).await;
+    let name = name_of(shared(), &app, "test").await;
+    let hops = Hops::of(shared());
+    let drop = |name: String| {
+        let arguments = ["db", "drop", "-a", &app.name, "-e", "test", "--confirm"];
+        let mut arguments: Vec<String> = arguments.map(str::to_owned).to_vec();
+        arguments.push(name);
+        arguments
+    };
+    let run = |arguments: Vec<String>| {
+        let hops = &hops;
+        async move {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            hops.run(&arguments).await
+        }
+    };
+    let refused = run(drop(name.clone())).await;
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.err.contains("is connected to it"),
+        "{}",
+        refused.err
+    );
+    repo.write("iterapp.toml", "replicas = 1\n");
+    repo.commit("two").await;
+    app.push_live(&repo).await;
+    // It stays until somebody says so.
+    assert_eq!(name_of(shared(), &app, "test").await, name);
+    let mistyped = run(drop(format!("{name}x"))).await;
+    assert_eq!(mistyped.code, 1);
+    run(drop(name.clone())).await.ok();
+    assert_eq!(role(&name).await, Value::Null);
+    assert_eq!(info(shared(), &app, "test").await, Vec::<Value>::new());
+}
