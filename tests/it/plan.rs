@@ -214,18 +214,13 @@ async fn what_yaml_could_take_for_something_else_stays_what_it_is() {
     let app = unique("yaml");
     let _namespace = Namespace::create(&format!("apps-{app}-test"));
     let objects = taken(folder.path(), &app, "test").await;
-    let deployment = objects
-        .iter()
-        .find(|object| object["kind"] == "Deployment")
-        .expect("a Deployment");
-    let env = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
+    let config_map = objects.iter().find(|object| object["kind"] == "ConfigMap");
+    let data = &config_map.expect("a ConfigMap")["data"];
     for (n, value) in values.iter().enumerate() {
         let name = format!("V{n}");
-        let found = env
-            .as_array()
-            .and_then(|env| env.iter().find(|one| one["name"] == name.as_str()))
-            .unwrap_or_else(|| panic!("{name} is missing"));
-        assert_eq!(found["value"].as_str().unwrap_or_default(), *value);
+        let found = data[&name].as_str();
+        let found = found.unwrap_or_else(|| panic!("{name} is missing"));
+        assert_eq!(found, *value);
     }
 }
 
