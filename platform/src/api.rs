@@ -384,6 +384,9 @@ pub struct Database {
     pub rotated_at: Option<Timestamp>,
     /// Whether pods with the password before are still there.
     pub rotating: bool,
+    /// Whether another has taken its place.
+    #[serde(default)]
+    pub former: bool,
     /// Its size in bytes; none when the server cannot be asked.
     pub size: Option<i64>,
     /// Connections that it has now.
@@ -404,4 +407,53 @@ pub struct Extension {
     pub name: String,
     /// Its version.
     pub version: String,
+}
+
+/// A backup of a database.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Backup {
+    /// Its identity.
+    pub id: Uuid,
+    /// The appling whose database it is of; none for the one that all share.
+    pub appling: Option<ApplingName>,
+    /// The database's name when it was taken.
+    pub database: String,
+    /// `asked` or `scheduled`.
+    pub cause: String,
+    /// `waiting`, `taken`, `proved` or `failed`.
+    pub state: String,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// Its length in bytes, once it was taken.
+    pub bytes: Option<i64>,
+    /// How many rows it has.
+    pub rows: Option<i64>,
+    /// When it was last restored and compared, if it was.
+    pub proved_at: Option<Timestamp>,
+    /// How long that restore took, seconds.
+    pub restore_seconds: Option<f64>,
+}
+
+/// Answer to asking for a backup or a restore: its identity.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Asked {
+    /// What was asked for.
+    pub id: Uuid,
+}
+
+/// A restore of a backup.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Restore {
+    /// Its identity.
+    pub id: Uuid,
+    /// The backup.
+    pub backup: Uuid,
+    /// Whether it is over.
+    pub ended: bool,
+    /// Why it failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }

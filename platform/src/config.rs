@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use builder_client::{Daemon, Tls};
 use clap::Args;
 use ipnet::IpNet;
-use iterapp_schema::Resources;
+use iterapp_schema::{Environment, Resources};
 use secrecy::SecretString;
 use url::Url;
 
@@ -103,6 +103,24 @@ pub struct Config {
     /// Image of Google's Cloud SQL Auth Proxy, for servers that are instances of Cloud SQL.
     #[arg(long, env = "HOPS_CLOUD_SQL_PROXY_IMAGE", default_value = CLOUD_SQL_PROXY_IMAGE)]
     pub cloud_sql_proxy_image: String,
+    /// Where backups of databases are kept: `file:///folder`, or `s3://bucket/prefix` (an S3-compatible
+    /// store, with AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY).
+    #[arg(long, env = "HOPS_BACKUP_URL")]
+    pub backup_url: Option<Url>,
+    /// Hours between scheduled backups of a database; without it, none are scheduled.
+    #[arg(long, env = "HOPS_BACKUP_EVERY", value_parser = hours)]
+    pub backup_every: Option<Duration>,
+    /// Environments with scheduled backups, by commas.
+    #[arg(
+        long,
+        env = "HOPS_BACKUP_ENVIRONMENTS",
+        value_delimiter = ',',
+        default_value = "prod"
+    )]
+    pub backup_environments: Vec<Environment>,
+    /// Hours that a backup is kept. The newest one that was proved is kept however old it is.
+    #[arg(long, env = "HOPS_BACKUP_KEEP", default_value = "720", value_parser = hours)]
+    pub backup_keep: Duration,
     /// Private networks in which a forge may be, in CIDR notation, by commas. Every other
     /// loopback, link-local or private address is refused as a repository's address.
     #[arg(long, env = "HOPS_FORGE_ALLOW_PRIVATE", value_delimiter = ',')]
@@ -141,6 +159,13 @@ fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<u64>() {
         Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
         _ => Err("a number of seconds from 1 to 86400 is wanted".to_owned()),
+    }
+}
+
+fn hours(text: &str) -> Result<Duration, String> {
+    match text.parse::<u64>() {
+        Ok(hours @ 1..=100_000) => Ok(Duration::from_secs(hours * 3600)),
+        _ => Err("a number of hours from 1 is wanted".to_owned()),
     }
 }
 

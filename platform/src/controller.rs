@@ -11,6 +11,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    database::backup,
     db,
     lease::{FenceError, Lease, Next, Work},
     nudge,
@@ -27,6 +28,8 @@ const SWEEP: Duration = Duration::from_secs(30);
 const PUSHES: usize = 8;
 /// Environments looked at at the same time.
 const ENVIRONMENTS: usize = 16;
+/// Backups taken or proved at the same time, and backups restored: they are the servers' load.
+const BACKUPS: usize = 2;
 /// Changed environments that wait to be nudged.
 const CHANGES: usize = 1_024;
 
@@ -42,12 +45,20 @@ pub async fn run(platform: Platform, stop: CancellationToken) {
         ENVIRONMENTS,
         stop.clone(),
     ));
+    tasks.spawn(work(platform.clone(), Work::Backups, BACKUPS, stop.clone()));
+    tasks.spawn(work(
+        platform.clone(),
+        Work::Restores,
+        BACKUPS,
+        stop.clone(),
+    ));
     let timers = stop.clone();
     tasks.spawn(async move {
         tokio::select! {
             () = timers.cancelled() => {}
             () = resync(platform.clone()) => {}
-            () = sweep(platform) => {}
+            () = sweep(platform.clone()) => {}
+            () = keep_backups(platform) => {}
         }
     });
     tasks.close();
@@ -90,6 +101,8 @@ async fn handle(platform: &Platform, work: Work, lease: Lease, stop: Cancellatio
         Work::Pushes => Box::pin(release::push::read(platform, &lease)),
         Work::Builds => Box::pin(release::build::run(platform, &lease)),
         Work::Environments => Box::pin(release::roll_out::pass(platform, &lease)),
+        Work::Backups => Box::pin(backup::work(platform, &lease)),
+        Work::Restores => Box::pin(backup::restore::work(platform, &lease)),
     };
     let next = tokio::select! {
         done = doing => done.unwrap_or_else(|error| unsuccessful(work, &lease, &error)),
@@ -132,5 +145,15 @@ async fn sweep(platform: Platform) {
             );
         }
         sleep(SWEEP).await;
+    }
+}
+
+/// Backups on a schedule, and the end of those that were kept for long enough.
+async fn keep_backups(platform: Platform) {
+    loop {
+        if let Err(error) = backup::schedule::look(&platform).await {
+            tracing::warn!(error = format!("{error:#}"), "looking after backups failed");
+        }
+        sleep(backup::schedule::EVERY).await;
     }
 }

@@ -29,6 +29,10 @@ pub enum Work {
     Builds,
     /// An environment not as wanted, or not looked at for a while.
     Environments,
+    /// A backup to be taken, or proved.
+    Backups,
+    /// A restore of a backup.
+    Restores,
 }
 
 /// The statements for one table; all static, so that no SQL is ever put together at run time.
@@ -67,7 +71,13 @@ macro_rules! statements {
 
 impl Work {
     /// All of them.
-    pub const ALL: [Work; 3] = [Work::Pushes, Work::Builds, Work::Environments];
+    pub const ALL: [Work; 5] = [
+        Work::Pushes,
+        Work::Builds,
+        Work::Environments,
+        Work::Backups,
+        Work::Restores,
+    ];
 
     /// The table's name; also the payload of the notification that says a row of it is due.
     pub fn table(self) -> &'static str {
@@ -75,6 +85,8 @@ impl Work {
             Work::Pushes => "pushes",
             Work::Builds => "builds",
             Work::Environments => "environments",
+            Work::Backups => "backups",
+            Work::Restores => "restores",
         }
     }
 
@@ -83,6 +95,8 @@ impl Work {
             Work::Pushes => statements!("pushes"),
             Work::Builds => statements!("builds"),
             Work::Environments => statements!("environments"),
+            Work::Backups => statements!("backups"),
+            Work::Restores => statements!("restores"),
         }
     }
 

@@ -10,7 +10,7 @@ use sqlx::PgPool;
 
 use crate::{
     config::Config,
-    database::servers::Servers,
+    database::{backup, servers::Servers},
     db::{self, apps::App},
     git::{self, Store, address::Address},
     nudge::Nudges,
@@ -41,6 +41,8 @@ pub struct Parts {
     pub registry_auth: RegistryAuth,
     /// The Postgres servers of the apps' databases.
     pub databases: Servers,
+    /// Where backups of those are kept.
+    pub backups: Option<backup::store::Store>,
     /// Kubernetes.
     pub cluster: Cluster,
 }
@@ -73,6 +75,11 @@ impl Platform {
             nudges: Nudges::listen(db.clone()),
             builder: Builder::new(config.daemons()?),
             registry_auth,
+            backups: config
+                .backup_url
+                .as_ref()
+                .map(backup::store::Store::open)
+                .transpose()?,
             databases: Servers::read(config.postgres_servers.as_deref())?,
             cluster,
             db,

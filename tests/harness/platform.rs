@@ -325,7 +325,7 @@ impl Drop for Platform {
             let _ = child.wait();
         }
         Kube::delete_namespaces(&format!("hops.dev/instance={}", self.instance));
-        postgres::drop_databases(&self.database_url);
+        postgres::drop_databases(&self.database_url, None);
     }
 }
 
@@ -383,8 +383,13 @@ pub(crate) fn forget(platform: &Platform, app: &str) {
         .database_url
         .rsplit_once('/')
         .expect("DATABASE_URL");
+    postgres::drop_databases(&platform.database_url, Some(app));
+    let of = format!("(select id from environments where app = '{app}')");
     let statements = format!(
-        "delete from verdicts where release in (select id from releases where app = '{app}');
+        "delete from restores where environment in {of}; delete from backups where environment in {of};
+         delete from former_databases where environment in {of}; delete from databases where environment in {of};
+         delete from secrets where environment in {of};
+         delete from verdicts where release in (select id from releases where app = '{app}');
          delete from releases where app = '{app}'; delete from builds where app = '{app}';
          delete from pushes where app = '{app}'; delete from hosts where app = '{app}';
          delete from environments where app = '{app}'; delete from apps where name = '{app}'"

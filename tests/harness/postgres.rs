@@ -21,31 +21,31 @@ pub async fn superuser(database: &str) -> PgPool {
     pool(&url).await
 }
 
-/// Drops the databases that a platform has made on the stack's server, with their roles.
-pub(crate) fn drop_databases(platform: &str) {
+/// Drops the databases that a platform has made on the stack's server, with their roles: all, or those of
+/// an app. Tidying up; what stays is in nobody's way.
+pub(crate) fn drop_databases(platform: &str, app: Option<&str>) {
     let psql = |url: &str, sql: &str| {
         let mut command = Command::new("psql");
-        command
-            .args(["-X", "-At", "-q", "-d", url, "-c", sql])
-            .stdin(Stdio::null());
-        command.stderr(Stdio::null()).output()
+        command.args(["-X", "-At", "-q", "-d", url, "-c", sql]);
+        command.stdin(Stdio::null()).stderr(Stdio::null()).output()
     };
-    let Ok(names) = psql(platform, "select name from databases where server = 'main'") else {
+    let of_app = app.map_or_else(String::new, |app| format!("and e.app = '{app}'"));
+    let names = format!(
+        "select d.name from (select environment, server, name from databases
+           union all select environment, server, name from former_databases) d
+         join environments e on e.id = d.environment where d.server = 'main' {of_app}"
+    );
+    let Ok(names) = psql(platform, &names) else {
         return;
     };
     let Ok(superuser) = std::env::var("HOPS_LOCAL_POSTGRES_APPS") else {
         return;
     };
-    // Best effort: what stays is in nobody's way.
     for name in String::from_utf8_lossy(&names.stdout).lines() {
-        let _ = psql(
-            &superuser,
-            &format!("drop database if exists {name} with (force)"),
-        );
-        let _ = psql(
-            &superuser,
-            &format!("drop role if exists {name}_a, {name}_b, {name}"),
-        );
+        let drop = format!("drop database if exists {name} with (force)");
+        let _ = psql(&superuser, &drop);
+        let roles = format!("drop role if exists {name}_a, {name}_b, {name}");
+        let _ = psql(&superuser, &roles);
     }
 }
 

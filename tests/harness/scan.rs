@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use flate2::read::MultiGzDecoder;
+use flate2::read::{MultiGzDecoder, ZlibDecoder};
 
 /// Which of the texts stand in which files below `root` that were written since `since`: files that are
 /// gone meanwhile are passed over, compressed ones are looked at unpacked, too.
@@ -38,12 +38,15 @@ fn is_since(meta: &std::fs::Metadata, since: SystemTime) -> bool {
     i64::try_from(since.unwrap_or_default().as_secs()).unwrap_or(i64::MAX) <= meta.ctime()
 }
 
-/// Which of the texts stand in the bytes, as they are or, if they are gzip's, unpacked.
+/// Which of the texts stand in the bytes, as they are or, if they are packed (gzip, zlib), unpacked.
 pub fn find_in(bytes: &[u8], texts: &[&str]) -> Vec<String> {
     let mut unpacked = Vec::new();
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        // What is cut off is looked at as far as it goes.
-        let _ = MultiGzDecoder::new(bytes).read_to_end(&mut unpacked);
+    // What is cut off is looked at as far as it goes.
+    match bytes {
+        [0x1f, 0x8b, ..] => drop(MultiGzDecoder::new(bytes).read_to_end(&mut unpacked)),
+        // As git packs its objects.
+        [0x78, ..] => drop(ZlibDecoder::new(bytes).read_to_end(&mut unpacked)),
+        _ => {}
     }
     let holds = |text: &&&str| {
         let text = text.as_bytes();

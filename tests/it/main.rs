@@ -3,6 +3,7 @@
 //!
 //! Tests name the acceptance rows they prove, as in `// Proves: H01 H05`.
 
+mod backups;
 mod build_keys;
 mod builds;
 mod cli;
@@ -22,5 +23,6 @@ mod releases;
 mod rollout;
 mod run;
 mod samples;
+mod scan;
 mod secrets;
 mod traffic;

@@ -92,6 +92,15 @@ impl Client {
         self.call(request, limit).await
     }
 
+    /// Makes something that takes no body. It is sent once and never again by itself.
+    pub async fn make<T: DeserializeOwned>(
+        &self,
+        ask: Ask<'_>,
+        limit: Duration,
+    ) -> Result<T, Failure> {
+        self.call(self.request(Method::POST, ask), limit).await
+    }
+
     /// Replaces something, or deletes it without a body. Nothing is answered.
     pub async fn change(
         &self,

@@ -1,5 +1,7 @@
 //! `hops db`: databases of an environment.
 
+mod backups;
+
 use std::io::{BufRead, IsTerminal};
 
 use clap::Subcommand;
@@ -26,10 +28,15 @@ pub struct Db {
 enum DbCommand {
     Info(Of),
     Rotate(Rotate),
+    Backup(backups::BackUp),
+    Backups(Of),
+    Prove(backups::Prove),
+    Restore(backups::Restore),
+    Copy(backups::Copy),
     Drop(Drop),
 }
 
-/// Show each database with its size, connections and extensions
+/// Show each of them with its size and age
 #[derive(Debug, clap::Args)]
 struct Of {
     #[command(flatten)]
@@ -72,6 +79,11 @@ impl Db {
         match self.command {
             DbCommand::Info(of) => info(of, &client, context).await,
             DbCommand::Rotate(rotate) => rotate.run(&client, context).await,
+            DbCommand::Backup(backup) => backup.run(&client, context).await,
+            DbCommand::Backups(of) => backups::list(of, &client, context).await,
+            DbCommand::Prove(prove) => prove.run(&client, context).await,
+            DbCommand::Restore(restore) => restore.run(&client, context).await,
+            DbCommand::Copy(copy) => copy.run(&client, context).await,
             DbCommand::Drop(drop) => drop.run(&client, context).await,
         }
     }
@@ -118,9 +130,12 @@ fn show(ui: &mut Ui, databases: &[Database]) -> Result<(), Failure> {
         let extensions = database.extensions.iter().flatten();
         let extensions: Vec<&str> = extensions.map(|one| one.name.as_str()).collect();
         let whose = database.appling.as_ref();
-        let password = match database.rotating {
-            true => "rotating".to_owned(),
-            false => time::ago(database.rotated_at.unwrap_or(database.created_at), ui.now()),
+        let password = match (database.former, database.rotating) {
+            (true, _) => "replaced".to_owned(),
+            (false, true) => "rotating".to_owned(),
+            (false, false) => {
+                time::ago(database.rotated_at.unwrap_or(database.created_at), ui.now())
+            }
         };
         table.row([
             whose
@@ -212,6 +227,24 @@ fn typed_name(context: &mut Context) -> Result<String, Failure> {
     let read = std::io::stdin().lock().read_line(&mut typed);
     read.map_err(|error| Failure::usage("cannot read the name").cause(error))?;
     Ok(typed.trim().to_owned())
+}
+
+/// Goes on when it was said to, or when somebody at the terminal says so.
+fn confirmed(context: &mut Context, yes: bool, question: &str) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("nobody is there to be asked").hint("add --yes to go on"));
+    }
+    context.ui.note(format_args!("{question}; go on? [y/N]"));
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.map_err(|error| Failure::usage("cannot read the answer").cause(error))?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(Failure::failed("not_confirmed", "nothing was changed")),
+    }
 }
 
 fn done(ui: &mut Ui, what: &str) -> Result<(), Failure> {

@@ -162,7 +162,7 @@ async fn create(
 }
 
 /// 32 random bytes as hexadecimal digits, which need no escaping anywhere.
-pub(super) fn new_password() -> SecretString {
+pub fn new_password() -> SecretString {
     let bytes: [u8; 32] = random();
     let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     digits.into()

@@ -9,10 +9,12 @@
 //! | `connection` | how applings reach one: through the SQL proxy, or by its address. Pure |
 //! | `budget` | whether all pods together stay within a database's limit. Pure |
 //! | `rotation` | another password, without a lost query |
+//! | `backup` | dumps, each proved by a restore; and restores |
 //!
 //! A role without a login owns the database; two logins that are its members take turns, and become it
 //! when they connect (`alter role … set role`), so that all they make is the owner's.
 
+pub mod backup;
 pub mod budget;
 pub mod connection;
 pub mod environment;

@@ -282,6 +282,6 @@ async fn run(connection: &mut PgConnection, statement: String) -> sqlx::Result<(
 }
 
 /// A name as SQL has it.
-fn ident(name: &str) -> String {
+pub fn ident(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

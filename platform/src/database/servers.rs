@@ -217,6 +217,28 @@ impl Server {
         connected.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut))
     }
 
+    /// What tells Postgres' own programs where it is, and who to be there (libpq, Environment
+    /// Variables). The password is among it.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let mode = match self.tls {
+            Tls::Verify(_) => "verify-full",
+            Tls::Require => "require",
+            Tls::Off => "disable",
+        };
+        let mut variables = vec![
+            ("PGHOST", self.host.clone()),
+            ("PGPORT", self.port.to_string()),
+            ("PGUSER", self.user.clone()),
+            ("PGPASSWORD", self.password.expose_secret().to_owned()),
+            ("PGSSLMODE", mode.to_owned()),
+            ("PGAPPNAME", "hops-platform".to_owned()),
+            ("PGCONNECT_TIMEOUT", CONNECT.as_secs().to_string()),
+        ];
+        let ca = self.ca_file.as_ref();
+        variables.extend(ca.map(|file| ("PGSSLROOTCERT", file.display().to_string())));
+        variables
+    }
+
     fn options(&self, database: &str) -> PgConnectOptions {
         let options = PgConnectOptions::new_without_pgpass()
             .host(&self.host)

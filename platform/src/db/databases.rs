@@ -198,6 +198,87 @@ pub async fn other_is_locked(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<
     Ok(())
 }
 
+/// Gives a new database the place of the one before, if there is one, which is remembered.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn replace(
+    tx: &mut sqlx::Transaction<'_, sqlx::Postgres>,
+    new: &NewDatabase<'_>,
+) -> sqlx::Result<()> {
+    let appling = new.appling.map_or("", AsRef::as_ref);
+    sqlx::query(
+        "with former as (delete from databases where environment = $1 and appling = $2 returning *)
+         insert into former_databases (id, environment, appling, server, name)
+         select id, environment, appling, server, name from former",
+    )
+    .bind(new.environment)
+    .bind(appling)
+    .execute(&mut **tx)
+    .await?;
+    insert(&mut **tx, new).await?;
+    // Its extensions came with the dump.
+    set_made(&mut **tx, new.id, &[]).await
+}
+
+/// A database whose place another has taken.
+#[derive(Debug, Clone)]
+pub struct Former {
+    /// Its identity.
+    pub id: Uuid,
+    /// Whose it was; empty for everybody's.
+    pub appling: String,
+    /// The server.
+    pub server: String,
+    /// Its name there.
+    pub name: String,
+    /// When that was.
+    pub replaced_at: jiff::Timestamp,
+}
+
+#[derive(FromRow)]
+struct FormerRow {
+    id: Uuid,
+    appling: String,
+    server: String,
+    name: String,
+    replaced_at: jiff_sqlx::Timestamp,
+}
+
+/// The databases of an environment whose place others have taken.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn former(db: impl PgExecutor<'_>, environment: Uuid) -> sqlx::Result<Vec<Former>> {
+    let rows: Vec<FormerRow> = sqlx::query_as(
+        "select id, appling, server, name, replaced_at from former_databases
+         where environment = $1 order by replaced_at",
+    )
+    .bind(environment)
+    .fetch_all(db)
+    .await?;
+    let former = |row: FormerRow| Former {
+        id: row.id,
+        appling: row.appling,
+        server: row.server,
+        name: row.name,
+        replaced_at: row.replaced_at.to_jiff(),
+    };
+    Ok(rows.into_iter().map(former).collect())
+}
+
+/// Forgets one of those.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn delete_former(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<()> {
+    sqlx::query("delete from former_databases where id = $1")
+        .bind(id)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Forgets a database.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! Postgres: what is wanted and what happened. One file per table; every statement is static SQL.
 
 pub mod apps;
+pub mod backups;
 pub mod builds;
 pub mod databases;
 pub mod environments;
@@ -8,6 +9,7 @@ pub mod hosts;
 pub mod log_lines;
 pub mod pushes;
 pub mod releases;
+pub mod restores;
 pub mod sealing_keys;
 pub mod secrets;
 pub mod verdicts;

@@ -1,5 +1,6 @@
 //! Databases of environments. No password is ever answered.
 
+use anyhow::Context;
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -7,16 +8,25 @@ use axum::{
 };
 use iterapp_schema::{ApplingName, Environment};
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::{Answer, Problem, apps, releases::parse_environment};
 use crate::{
     api,
     database::{
+        backup::contents::Contents,
         environment::server,
         provision::{self, MakeError},
         rotation::{self, NotRotated},
+        servers::Server,
     },
-    db::{self, apps::App, databases::Database},
+    db::{
+        self,
+        apps::App,
+        backups::{Backup, State as Standing},
+        databases::Database,
+    },
+    lease::Work,
     platform::Platform,
 };
 
@@ -31,38 +41,76 @@ pub async fn list(
     State(platform): State<Platform>,
     Path((app, environment)): Path<(String, String)>,
 ) -> Answer<Json<Vec<api::Database>>> {
-    let (_, _, databases) = find_all(&platform, &app, &environment).await?;
+    let (app, environment, databases) = find_all(&platform, &app, &environment).await?;
     let mut told = Vec::new();
-    for database in &databases {
-        let server = server(&platform, database)?;
-        let seen = match &database.made {
-            Some(_) => provision::look(server, &database.name).await.map(Some),
-            None => Ok(None),
-        };
-        let (seen, trouble) = match seen {
-            Ok(seen) => (seen, None),
-            Err(error) => (None, Some(error.to_string())),
-        };
-        told.push(api::Database {
-            appling: database.appling.clone(),
-            name: database.name.clone(),
-            server: database.server.clone(),
+    for database in databases {
+        let server = server(&platform, &database)?;
+        let shown = api::Database {
+            appling: database.appling,
+            name: database.name,
+            server: database.server,
             created_at: database.created_at,
             rotated_at: database.rotated_at,
             rotating: database.other_works,
-            size: seen.as_ref().map(|seen| seen.size),
-            connections: seen.as_ref().map(|seen| seen.connections),
+            former: false,
+            size: None,
+            connections: None,
             connection_limit: server.connection_limit,
-            extensions: seen.map(|seen| {
-                let extensions = seen.extensions.into_iter();
-                extensions
-                    .map(|(name, version)| api::Extension { name, version })
-                    .collect()
-            }),
-            trouble,
+            extensions: None,
+            trouble: None,
+        };
+        told.push(match database.made {
+            Some(_) => looked_at(server, shown).await,
+            None => shown,
         });
     }
+    let id = db::environments::find(&platform.db, &app.name, environment).await?;
+    let former = match id {
+        Some(id) => db::databases::former(&platform.db, id).await?,
+        None => Vec::new(),
+    };
+    for database in former {
+        let Some(server) = platform.databases.get(&database.server) else {
+            continue;
+        };
+        let shown = api::Database {
+            appling: ApplingName::parse(&database.appling).ok(),
+            name: database.name,
+            server: database.server,
+            created_at: database.replaced_at,
+            rotated_at: None,
+            rotating: false,
+            former: true,
+            size: None,
+            connections: None,
+            connection_limit: server.connection_limit,
+            extensions: None,
+            trouble: None,
+        };
+        told.push(looked_at(server, shown).await);
+    }
     Ok(Json(told))
+}
+
+/// With what the server says of it.
+async fn looked_at(server: &Server, database: api::Database) -> api::Database {
+    let seen = match provision::look(server, &database.name).await {
+        Ok(seen) => seen,
+        Err(error) => {
+            return api::Database {
+                trouble: Some(error.to_string()),
+                ..database
+            };
+        }
+    };
+    let extensions = seen.extensions.into_iter();
+    let extensions = extensions.map(|(name, version)| api::Extension { name, version });
+    api::Database {
+        size: Some(seen.size),
+        connections: Some(seen.connections),
+        extensions: Some(extensions.collect()),
+        ..database
+    }
 }
 
 /// `POST /api/apps/{app}/environments/{environment}/databases/rotate?appling=A`
@@ -103,6 +151,9 @@ pub async fn delete(
     Query(named): Query<Named>,
 ) -> Answer<StatusCode> {
     let (app, environment, databases) = find_all(&platform, &app, &environment).await?;
+    if drop_former(&platform, &app, environment, &named.name).await? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
     let mut databases = databases.into_iter();
     let database = databases.find(|database| database.name == named.name);
     let database = database.ok_or_else(|| no_database(&app, environment))?;
@@ -128,6 +179,30 @@ pub async fn delete(
     db::databases::delete(&platform.db, database.id).await?;
     tracing::info!(app = %app.name, %environment, database = database.name, "database dropped");
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Drops a database whose place another has taken; `false` when there is none of this name.
+async fn drop_former(
+    platform: &Platform,
+    app: &App,
+    environment: Environment,
+    name: &str,
+) -> Answer<bool> {
+    let Some(id) = db::environments::find(&platform.db, &app.name, environment).await? else {
+        return Ok(false);
+    };
+    let former = db::databases::former(&platform.db, id).await?;
+    let Some(database) = former.into_iter().find(|one| one.name == name) else {
+        return Ok(false);
+    };
+    let server = platform.databases.get(&database.server);
+    let server = server.context("its database server is not in the settings any more")?;
+    provision::delete(server, name)
+        .await
+        .map_err(|error| unavailable(&error))?;
+    db::databases::delete_former(&platform.db, database.id).await?;
+    tracing::info!(app = %app.name, %environment, database = name, "former database dropped");
+    Ok(true)
 }
 
 fn unavailable(error: &MakeError) -> Problem {
@@ -184,4 +259,146 @@ fn no_database(app: &App, environment: Environment) -> Problem {
     Problem::not_found(message).hint(
         "a database is made by the first release of an appling with [postgres] in its iterapp.toml",
     )
+}
+
+/// `GET /api/apps/{app}/environments/{environment}/backups`
+pub async fn backups(
+    State(platform): State<Platform>,
+    Path((app, environment)): Path<(String, String)>,
+) -> Answer<Json<Vec<api::Backup>>> {
+    let app = apps::find(&platform, &app).await?;
+    let environment = parse_environment(&environment)?;
+    let backups = match db::environments::find(&platform.db, &app.name, environment).await? {
+        Some(id) => db::backups::of_environment(&platform.db, id).await?,
+        None => Vec::new(),
+    };
+    let told = backups.into_iter().map(|backup| api::Backup {
+        id: backup.id,
+        appling: backup.appling,
+        database: backup.name,
+        cause: backup.cause,
+        state: backup.state.word().to_owned(),
+        reason: backup.reason,
+        created_at: backup.created_at,
+        bytes: backup.bytes,
+        rows: backup.contents.as_ref().map(Contents::rows),
+        proved_at: backup.proved_at,
+        restore_seconds: backup.restore_seconds,
+    });
+    Ok(Json(told.collect()))
+}
+
+/// `POST /api/apps/{app}/environments/{environment}/backups?appling=A`
+pub async fn back_up(
+    State(platform): State<Platform>,
+    Path((app, environment)): Path<(String, String)>,
+    Query(which): Query<Which>,
+) -> Answer<Json<api::Asked>> {
+    let (app, environment, database) = find(&platform, &app, &environment, which).await?;
+    has_store(&platform)?;
+    let id = db::backups::ask(&platform.db, database.id).await?;
+    Work::Backups.notify(&platform.db).await?;
+    tracing::info!(app = %app.name, %environment, database = database.name, %id, "backup asked for");
+    Ok(Json(api::Asked { id }))
+}
+
+fn has_store(platform: &Platform) -> Answer<()> {
+    match platform.backups {
+        Some(_) => Ok(()),
+        None => Err(
+            Problem::conflict("no_store", "this platform has no store for backups")
+                .hint("whoever runs it names one in HOPS_BACKUP_URL"),
+        ),
+    }
+}
+
+/// `POST /api/apps/{app}/environments/{environment}/backups/{id}/prove`
+pub async fn prove(
+    State(platform): State<Platform>,
+    Path((app, environment, id)): Path<(String, String, Uuid)>,
+) -> Answer<StatusCode> {
+    let (_, backup) = find_backup(&platform, &app, &environment, id).await?;
+    has_store(&platform)?;
+    if !db::backups::prove_again(&platform.db, backup.id).await? {
+        let message = format!("the backup is {}", backup.state.word());
+        return Err(Problem::conflict("not_taken", message));
+    }
+    Work::Backups.notify(&platform.db).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What `restore` understands: where to, the backup's own environment unless said otherwise.
+#[derive(Debug, Deserialize)]
+pub struct Target {
+    environment: Option<String>,
+}
+
+/// `POST /api/apps/{app}/environments/{environment}/backups/{id}/restore?environment=E`
+pub async fn restore(
+    State(platform): State<Platform>,
+    Path((app, environment, id)): Path<(String, String, Uuid)>,
+    Query(target): Query<Target>,
+) -> Answer<Json<api::Asked>> {
+    let (app, backup) = find_backup(&platform, &app, &environment, id).await?;
+    has_store(&platform)?;
+    if !matches!(backup.state, Standing::Taken | Standing::Proved) {
+        let message = format!(
+            "the backup is {}: it cannot be restored",
+            backup.state.word()
+        );
+        return Err(Problem::conflict("not_proved", message).hint(format!(
+            "hops db backups -a {} -e {environment} shows those that can",
+            app.name
+        )));
+    }
+    let target = parse_environment(target.environment.as_deref().unwrap_or(&environment))?;
+    let mut tx = platform.db.begin().await?;
+    let to = db::environments::lock_or_create(&mut tx, &app.name, target).await?;
+    let id = db::restores::ask(&mut *tx, backup.id, to, backup.appling.as_ref()).await?;
+    Work::Restores.notify(&mut *tx).await?;
+    tx.commit().await?;
+    tracing::info!(app = %app.name, environment = %target, backup = %backup.id, "restore asked for");
+    Ok(Json(api::Asked { id }))
+}
+
+/// `GET /api/apps/{app}/restores/{id}`
+pub async fn restored(
+    State(platform): State<Platform>,
+    Path((app, id)): Path<(String, Uuid)>,
+) -> Answer<Json<api::Restore>> {
+    let app = apps::find(&platform, &app).await?;
+    let none = || Problem::not_found("there is no such restore");
+    let restore = db::restores::get(&platform.db, id).await;
+    let restore = restore.map_err(|error| match error {
+        sqlx::Error::RowNotFound => none(),
+        error => error.into(),
+    })?;
+    let environment = db::environments::get(&platform.db, restore.environment).await?;
+    if environment.app != app.name {
+        return Err(none());
+    }
+    Ok(Json(api::Restore {
+        id: restore.id,
+        backup: restore.backup,
+        ended: restore.has_ended,
+        reason: restore.reason,
+    }))
+}
+
+async fn find_backup(
+    platform: &Platform,
+    app: &str,
+    environment: &str,
+    id: Uuid,
+) -> Answer<(App, Backup)> {
+    let app = apps::find(platform, app).await?;
+    let environment = parse_environment(environment)?;
+    let none = || Problem::not_found(format!("`{environment}` has no such backup"));
+    let of = db::environments::find(&platform.db, &app.name, environment).await?;
+    let of = of.ok_or_else(none)?;
+    let mut backups = db::backups::of_environment(&platform.db, of)
+        .await?
+        .into_iter();
+    let backup = backups.find(|backup| backup.id == id).ok_or_else(none)?;
+    Ok((app, backup))
 }

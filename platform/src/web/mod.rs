@@ -149,6 +149,19 @@ fn router(server: Server) -> Router {
             "/apps/{app}/environments/{environment}/databases/rotate",
             post(databases::rotate),
         )
+        .route(
+            "/apps/{app}/environments/{environment}/backups",
+            get(databases::backups).post(databases::back_up),
+        )
+        .route(
+            "/apps/{app}/environments/{environment}/backups/{id}/prove",
+            post(databases::prove),
+        )
+        .route(
+            "/apps/{app}/environments/{environment}/backups/{id}/restore",
+            post(databases::restore),
+        )
+        .route("/apps/{app}/restores/{id}", get(databases::restored))
         .route("/apps/{app}/reseal", post(secrets::reseal))
         .route("/releases/{id}", get(releases::show))
         .route("/releases/{id}/log", get(logs::release))

@@ -128,10 +128,22 @@ fn container(part: &Part<'_>) -> Container {
         readiness_probe: spec.http().map(readiness),
         liveness_probe: spec.http().and_then(liveness),
         lifecycle: drain(part),
-        // Puts the last output of a container that failed into the pod's status, where it outlives
-        // the container.
-        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        termination_message_policy: Some(termination_message_policy(part).to_owned()),
         ..Container::default()
+    }
+}
+
+/// The last output of a container that failed is put into the pod's status, where it outlives the
+/// container; but not that of one which has secrets to say: whoever may see pods reads it there.
+fn termination_message_policy(part: &Part<'_>) -> &'static str {
+    match part
+        .version
+        .spec
+        .values()
+        .any(|value| value.plain().is_none())
+    {
+        true => "File",
+        false => "FallbackToLogsOnError",
     }
 }
 

@@ -1,0 +1,62 @@
+//! Backups: taken of a database, proved by a restore, kept for a while, and restored when need be.
+//!
+//! | file | |
+//! | --- | --- |
+//! | `take` | a dump into the store, and what was in the database in the same snapshot |
+//! | `prove` | the dump restored into a scratch database, and that compared |
+//! | `restore` | a dump restored into a new database, which takes the place of the one before |
+//! | `contents` | what is in a database: rows and a checksum of each table |
+//! | `store` | where dumps are: a directory, or a bucket of an S3-compatible store |
+//! | `programs` | `pg_dump` and `pg_restore` |
+//! | `schedule` | which databases are due, and which backups have been kept for long enough |
+//!
+//! A backup is a row that is work, see [`crate::lease`]: `waiting` until it is taken, `taken` until it is
+//! proved. A restore is another.
+
+pub mod contents;
+pub mod programs;
+pub mod prove;
+pub mod restore;
+pub mod schedule;
+pub mod store;
+pub mod take;
+
+use anyhow::Context;
+
+use crate::{
+    db::{self, backups::State},
+    lease::{Lease, Next},
+    platform::Platform,
+};
+
+/// So often a step is tried before a backup has failed: a server may be away for a while.
+const TRIES: i32 = 5;
+
+/// Does what is next for the backup that `lease` holds.
+///
+/// # Errors
+/// When a server or the store is away: tried again a little later.
+pub async fn work(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
+    let backup = db::backups::get(&platform.db, lease.id()).await?;
+    let done = match backup.state {
+        State::Waiting => take::take(platform, lease, &backup).await,
+        State::Taken => prove::prove(platform, lease, &backup).await,
+        State::Proved | State::Failed | State::Deleted => return Ok(Next::Rest),
+    };
+    match done {
+        // What was taken is to be proved at once.
+        Ok(()) if backup.state == State::Waiting => Ok(Next::After(std::time::Duration::ZERO)),
+        Ok(()) => Ok(Next::Rest),
+        Err(error) if lease.attempts() + 1 < TRIES => {
+            Err(error.context(format!("a backup of {}", backup.name)))
+        }
+        Err(error) => {
+            let mut tx = lease.begin().await?;
+            let reason = format!("{error:#}");
+            db::backups::fail(&mut *tx, backup.id, &reason).await?;
+            tx.commit().await.context("writing down a failed backup")?;
+            tracing::error!(database = backup.name, reason, "a backup failed");
+            Ok(Next::Rest)
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `pg_dump` and `pg_restore`, of the Postgres that is installed where the platform runs: at least as new
+//! as the servers.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use anyhow::{Context, bail};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    process::{Child, Command},
+    time::timeout,
+};
+
+use crate::database::servers::Server;
+
+/// How long a dump or a restore may take.
+pub const DEADLINE: Duration = Duration::from_secs(6 * 60 * 60);
+/// How much of what a program complains about is kept.
+const MOST_WORDS: u64 = 4_096;
+
+/// A dump that runs: read [`Dump::output`] to its end, then [`Dump::end`].
+pub struct Dump {
+    child: Child,
+    words: tokio::task::JoinHandle<String>,
+}
+
+impl Dump {
+    /// Starts to dump a database as its owner, in a snapshot that a transaction has exported.
+    ///
+    /// # Errors
+    /// When there is no `pg_dump`.
+    pub fn start(
+        server: &Server,
+        database: &str,
+        snapshot: &str,
+    ) -> anyhow::Result<(Dump, impl AsyncRead + Unpin + use<>)> {
+        let mut command = program("pg_dump", server, database);
+        command
+            .arg("--format=custom")
+            .arg(format!("--snapshot={snapshot}"))
+            .arg(format!("--role={database}"))
+            .arg("--no-password");
+        let mut child = command.spawn().context("pg_dump cannot be started")?;
+        let output = child.stdout.take().context("pg_dump has no output")?;
+        let words = words_of(&mut child);
+        Ok((Dump { child, words }, output))
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// With its words, when it failed.
+    pub async fn end(self) -> anyhow::Result<()> {
+        end("pg_dump", self.child, self.words).await
+    }
+}
+
+/// Restores a dump into an empty database, all of it its owner's.
+///
+/// # Errors
+/// With the program's words, when the dump is damaged or the server refuses.
+pub async fn restore(server: &Server, database: &str, dump: &Path) -> anyhow::Result<()> {
+    let mut command = program("pg_restore", server, database);
+    command
+        .args(["--exit-on-error", "--no-owner", "--no-acl", "--no-password"])
+        .arg(format!("--role={database}"))
+        .arg(format!("--dbname={database}"))
+        .arg(dump);
+    let mut child = command.spawn().context("pg_restore cannot be started")?;
+    let words = words_of(&mut child);
+    end("pg_restore", child, words).await
+}
+
+/// A program that is told by its environment where the server is and who to be there: its arguments
+/// everybody on the machine can read.
+fn program(name: &str, server: &Server, database: &str) -> Command {
+    let mut command = Command::new(name);
+    command
+        .env_remove("PGSERVICE")
+        .env("PGDATABASE", database)
+        .envs(server.variables())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+fn words_of(child: &mut Child) -> tokio::task::JoinHandle<String> {
+    let errors = child.stderr.take();
+    tokio::spawn(async move {
+        let mut words = Vec::new();
+        if let Some(errors) = errors {
+            let mut first = errors.take(MOST_WORDS);
+            let _ = first.read_to_end(&mut words).await;
+            // The rest must be read, or the program would wait for ever.
+            let _ = tokio::io::copy(&mut first.into_inner(), &mut tokio::io::sink()).await;
+        }
+        String::from_utf8_lossy(&words).trim().to_owned()
+    })
+}
+
+async fn end(
+    name: &str,
+    mut child: Child,
+    words: tokio::task::JoinHandle<String>,
+) -> anyhow::Result<()> {
+    let ended = timeout(DEADLINE, child.wait()).await;
+    let status = ended.with_context(|| format!("{name} takes too long"))??;
+    if status.success() {
+        return Ok(());
+    }
+    let words = words.await.unwrap_or_default();
+    bail!("{name} failed: {words}")
+}

@@ -1,0 +1,144 @@
+//! Proves a backup: it is read from the store, restored into a scratch database, compared with what was
+//! dumped, timed, and the scratch database dropped. A backup that nobody has restored is a hope.
+
+use std::{path::Path, time::Instant};
+
+use anyhow::{Context, bail};
+use sqlx::{Connection, Executor};
+
+use super::{contents::Contents, programs};
+use crate::{
+    database::{
+        environment::new_password,
+        names::Login,
+        provision::{self, Wanted},
+        servers::Server,
+    },
+    db::{self, backups::Backup},
+    lease::Lease,
+    platform::Platform,
+};
+
+/// Proves the backup that was taken, and writes down what became of it.
+///
+/// # Errors
+/// When a server or the store is away. That the backup is not what was dumped is no error: it has failed
+/// then.
+pub async fn prove(platform: &Platform, lease: &Lease, backup: &Backup) -> anyhow::Result<()> {
+    let server = platform.databases.get(&backup.server);
+    let server =
+        server.context("its database server is not in the platform's settings any more")?;
+    let scratch = format!("hops_proof_{}", backup.id.simple());
+    provision::delete(server, &scratch).await?;
+    let begun = Instant::now();
+    let restored = tokio::select! {
+        restored = restore_as(platform, server, backup, &scratch) => restored,
+        lost = lease.lost() => return Err(lost.into()),
+    };
+    let seconds = begun.elapsed().as_secs_f64();
+    provision::delete(server, &scratch).await?;
+    let mut tx = lease.begin().await?;
+    match restored {
+        Ok(()) => {
+            db::backups::set_proved(&mut *tx, backup.id, seconds).await?;
+            tracing::info!(database = backup.name, seconds, "proved a backup");
+        }
+        Err(NotRestored::Damaged(reason)) => {
+            db::backups::fail(&mut *tx, backup.id, &reason).await?;
+            tracing::error!(
+                database = backup.name,
+                reason,
+                "a backup is not what was dumped"
+            );
+        }
+        Err(NotRestored::Away(error)) => return Err(error),
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Why a backup was not restored.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRestored {
+    /// It is not what was dumped.
+    #[error("{0}")]
+    Damaged(String),
+    /// Something that it takes is away.
+    #[error(transparent)]
+    Away(#[from] anyhow::Error),
+}
+
+/// Makes a database of this name, restores a backup into it, and compares it with what was dumped.
+///
+/// # Errors
+/// See [`NotRestored`].
+pub async fn restore_as(
+    platform: &Platform,
+    server: &Server,
+    backup: &Backup,
+    name: &str,
+) -> Result<(), NotRestored> {
+    let folder = tempfile::tempdir().context("a folder for a dump")?;
+    let file = folder.path().join("dump");
+    fetch(platform, backup, &file).await?;
+    let password = new_password();
+    let wanted = Wanted {
+        database: name,
+        login: (Login::A, &password),
+        extensions: &[],
+    };
+    provision::make(server, &wanted)
+        .await
+        .map_err(anyhow::Error::from)?;
+    // With a dump whose digest is right this is the server's trouble, or an extension's.
+    programs::restore(server, name, &file)
+        .await
+        .map_err(|error| NotRestored::Damaged(format!("it cannot be restored: {error:#}")))?;
+    let contents = read(server, name).await?;
+    let dumped = backup
+        .contents
+        .as_ref()
+        .context("a backup without contents")?;
+    match dumped.difference(&contents) {
+        None => Ok(()),
+        Some(difference) => Err(NotRestored::Damaged(format!(
+            "what was restored is not what was dumped: {difference}"
+        ))),
+    }
+}
+
+/// Copies the dump out of the store. A truncated or an altered one is found out here.
+async fn fetch(platform: &Platform, backup: &Backup, file: &Path) -> Result<(), NotRestored> {
+    let store = platform.backups.as_ref();
+    let store = store.context("this platform has no store for backups (HOPS_BACKUP_URL)")?;
+    let path = backup
+        .path
+        .as_deref()
+        .context("a backup that was not taken")?;
+    let read = store.read_into(path, file).await?;
+    let bytes = backup.bytes.unwrap_or_default();
+    if read.bytes != bytes {
+        return Err(NotRestored::Damaged(format!(
+            "the dump has {} bytes, and had {bytes} when it was written",
+            read.bytes
+        )));
+    }
+    if Some(read.digest) != backup.digest {
+        return Err(NotRestored::Damaged(
+            "the dump is not the one that was written: its digest is another".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+async fn read(server: &Server, name: &str) -> anyhow::Result<Contents> {
+    let what = || format!("the database server `{}`", server.name);
+    let mut connection = server.connect_to(name).await.with_context(what)?;
+    connection.execute("begin").await.with_context(what)?;
+    let contents = Contents::read(&mut connection).await;
+    let _ = connection.close().await;
+    match contents {
+        Ok(contents) => Ok(contents),
+        Err(error) => bail!("{}: {error}", what()),
+    }
+}

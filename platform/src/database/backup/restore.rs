@@ -1,0 +1,99 @@
+//! Restores a backup: into a new database, which takes the place of the one before once it was compared
+//! with what was dumped. The one before stays until somebody drops it.
+
+use anyhow::Context;
+use uuid::Uuid;
+
+use super::{
+    TRIES,
+    prove::{NotRestored, restore_as},
+};
+use crate::{
+    database::{
+        environment::new_password,
+        names::{self, Login},
+        provision::{self, Wanted},
+    },
+    db::{
+        self,
+        databases::{Database, NewDatabase},
+    },
+    lease::{Lease, Next},
+    platform::Platform,
+};
+
+/// Does the restore that `lease` holds.
+///
+/// # Errors
+/// When a server or the store is away: tried again a little later.
+pub async fn work(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
+    let restore = db::restores::get(&platform.db, lease.id()).await?;
+    if restore.has_ended {
+        return Ok(Next::Rest);
+    }
+    let reason = match restored(platform, lease, &restore).await {
+        Ok(()) => return Ok(Next::Rest),
+        Err(NotRestored::Damaged(reason)) => reason,
+        Err(NotRestored::Away(error)) if lease.attempts() + 1 < TRIES => return Err(error),
+        Err(NotRestored::Away(error)) => format!("{error:#}"),
+    };
+    let mut tx = lease.begin().await?;
+    db::restores::end(&mut *tx, restore.id, Some(&reason)).await?;
+    tx.commit().await?;
+    tracing::error!(reason, "a restore failed");
+    Ok(Next::Rest)
+}
+
+async fn restored(
+    platform: &Platform,
+    lease: &Lease,
+    restore: &db::restores::Restore,
+) -> Result<(), NotRestored> {
+    let backup = db::backups::get(&platform.db, restore.backup).await;
+    let backup = backup.context("reading a backup")?;
+    let environment = db::environments::get(&platform.db, restore.environment).await;
+    let environment = environment.context("reading an environment")?;
+    let server = platform.databases.of_environment(environment.environment);
+    let server = server.context("there is no database server for this environment")?;
+    let owner = restore.appling.as_ref();
+    let app = &environment.app;
+    // The same name at each try: what the one before left is dropped.
+    let name = names::database(app, environment.environment, owner, restore.id);
+    provision::delete(server, &name)
+        .await
+        .map_err(anyhow::Error::from)?;
+    tokio::select! {
+        restored = restore_as(platform, server, &backup, &name) => restored?,
+        lost = lease.lost() => return Err(NotRestored::Away(lost.into())),
+    }
+    let password = new_password();
+    let wanted = Wanted {
+        database: &name,
+        login: (Login::A, &password),
+        extensions: &[],
+    };
+    provision::make(server, &wanted)
+        .await
+        .map_err(anyhow::Error::from)?;
+    let id = Uuid::now_v7();
+    let sealed = platform.key.seal(&Database::place(id), &password)?;
+    let new = NewDatabase {
+        id,
+        environment: restore.environment,
+        appling: owner,
+        server: &server.name,
+        name: &name,
+        password: &sealed,
+    };
+    let switching = async {
+        let mut tx = lease.begin().await?;
+        db::databases::replace(&mut tx, &new).await?;
+        db::restores::end(&mut *tx, restore.id, None).await?;
+        tx.commit().await?;
+        db::environments::nudge(&platform.db, app, environment.environment).await?;
+        anyhow::Ok(())
+    };
+    switching.await?;
+    tracing::info!(%app, environment = %environment.environment, database = name, "restored a backup");
+    Ok(())
+}

@@ -1,0 +1,304 @@
+//! Backups of databases.
+
+use std::time::Duration;
+
+use iterapp_schema::ApplingName;
+use jiff::Timestamp;
+use sqlx::{FromRow, PgExecutor, types::Json};
+use uuid::Uuid;
+
+use super::stored;
+use crate::database::backup::{contents::Contents, store::Written};
+
+/// What became of a backup so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It is to be taken.
+    Waiting,
+    /// It is to be proved.
+    Taken,
+    /// It was restored, and is what was dumped.
+    Proved,
+    /// It could not be taken, or is not what was dumped.
+    Failed,
+    /// It was kept for long enough.
+    Deleted,
+}
+
+impl State {
+    fn of(text: &str) -> State {
+        match text {
+            "waiting" => State::Waiting,
+            "taken" => State::Taken,
+            "proved" => State::Proved,
+            "deleted" => State::Deleted,
+            _ => State::Failed,
+        }
+    }
+
+    /// As people read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Waiting => "waiting",
+            State::Taken => "taken",
+            State::Proved => "proved",
+            State::Failed => "failed",
+            State::Deleted => "deleted",
+        }
+    }
+}
+
+/// A backup.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// Its identity; the row that is leased.
+    pub id: Uuid,
+    /// The environment whose database it is of.
+    pub environment: Uuid,
+    /// Whose that is.
+    pub appling: Option<ApplingName>,
+    /// The server.
+    pub server: String,
+    /// The database's name there.
+    pub name: String,
+    /// `asked` or `scheduled`.
+    pub cause: String,
+    /// What became of it.
+    pub state: State,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// Where it is in the store.
+    pub path: Option<String>,
+    /// Its length.
+    pub bytes: Option<i64>,
+    /// Its SHA-256 digest.
+    pub digest: Option<Vec<u8>>,
+    /// What was dumped.
+    pub contents: Option<Contents>,
+    /// When it was taken.
+    pub taken_at: Option<Timestamp>,
+    /// When it was last proved.
+    pub proved_at: Option<Timestamp>,
+    /// How long the restore for that took.
+    pub restore_seconds: Option<f64>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: Uuid,
+    environment: Uuid,
+    appling: String,
+    server: String,
+    name: String,
+    cause: String,
+    state: String,
+    reason: Option<String>,
+    path: Option<String>,
+    bytes: Option<i64>,
+    digest: Option<Vec<u8>>,
+    contents: Option<Json<Contents>>,
+    taken_at: Option<jiff_sqlx::Timestamp>,
+    proved_at: Option<jiff_sqlx::Timestamp>,
+    restore_seconds: Option<f64>,
+    created_at: jiff_sqlx::Timestamp,
+}
+
+impl TryFrom<Row> for Backup {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> sqlx::Result<Backup> {
+        let appling = (!row.appling.is_empty()).then(|| stored(&row.appling));
+        Ok(Backup {
+            id: row.id,
+            environment: row.environment,
+            appling: appling.transpose()?,
+            server: row.server,
+            name: row.name,
+            cause: row.cause,
+            state: State::of(&row.state),
+            reason: row.reason,
+            path: row.path,
+            bytes: row.bytes,
+            digest: row.digest,
+            contents: row.contents.map(|contents| contents.0),
+            taken_at: row.taken_at.map(jiff_sqlx::Timestamp::to_jiff),
+            proved_at: row.proved_at.map(jiff_sqlx::Timestamp::to_jiff),
+            restore_seconds: row.restore_seconds,
+            created_at: row.created_at.to_jiff(),
+        })
+    }
+}
+
+/// One backup.
+///
+/// # Errors
+/// When Postgres fails, or there is none of this id.
+pub async fn get(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Backup> {
+    let row: Row = sqlx::query_as("select * from backups where id = $1")
+        .bind(id)
+        .fetch_one(db)
+        .await?;
+    row.try_into()
+}
+
+/// The backups of an environment's databases that are not deleted, the newest first.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn of_environment(
+    db: impl PgExecutor<'_>,
+    environment: Uuid,
+) -> sqlx::Result<Vec<Backup>> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "select * from backups where environment = $1 and state <> 'deleted' order by created_at desc limit 200",
+    )
+    .bind(environment)
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Backup::try_from).collect()
+}
+
+/// Asks for a backup of a database.
+///
+/// # Errors
+/// When Postgres fails, or the database is gone.
+pub async fn ask(db: impl PgExecutor<'_>, database: Uuid) -> sqlx::Result<Uuid> {
+    sqlx::query_scalar(
+        "insert into backups (id, environment, appling, server, name, cause, due_at)
+         select gen_random_uuid(), environment, appling, server, name, 'asked', now() from databases where id = $1
+         returning id",
+    )
+    .bind(database)
+    .fetch_one(db)
+    .await
+}
+
+/// Asks for backups of the databases in these environments of which none was asked for so long; says of
+/// how many.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn schedule(
+    db: impl PgExecutor<'_>,
+    every: Duration,
+    environments: &[String],
+) -> sqlx::Result<u64> {
+    let done = sqlx::query(
+        "insert into backups (id, environment, appling, server, name, cause, due_at)
+         select gen_random_uuid(), d.environment, d.appling, d.server, d.name, 'scheduled', now()
+         from databases d join environments e on e.id = d.environment
+         where d.made is not null and e.name = any($2) and not exists (
+           select from backups b where b.environment = d.environment and b.appling = d.appling
+             and b.created_at > now() - make_interval(secs => $1)
+         )
+         for update of d skip locked",
+    )
+    .bind(every.as_secs_f64())
+    .bind(environments)
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Writes down that it was taken.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn set_taken(
+    db: impl PgExecutor<'_>,
+    id: Uuid,
+    path: &str,
+    written: &Written,
+    contents: &Contents,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "update backups set state = 'taken', path = $2, bytes = $3, digest = $4, contents = $5, taken_at = now()
+         where id = $1",
+    )
+    .bind(id)
+    .bind(path)
+    .bind(written.bytes)
+    .bind(&written.digest)
+    .bind(Json(contents))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Writes down that it was proved, by a restore that took so long.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn set_proved(db: impl PgExecutor<'_>, id: Uuid, seconds: f64) -> sqlx::Result<()> {
+    sqlx::query(
+        "update backups set state = 'proved', reason = null, proved_at = now(), restore_seconds = $2 where id = $1",
+    )
+    .bind(id)
+    .bind(seconds)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Writes down that it failed.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn fail(db: impl PgExecutor<'_>, id: Uuid, reason: &str) -> sqlx::Result<()> {
+    sqlx::query("update backups set state = 'failed', reason = $2 where id = $1")
+        .bind(id)
+        .bind(reason)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Has a backup that was taken proved once more; `false` when it was not taken yet, or is deleted.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn prove_again(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "update backups set state = 'taken', reason = null, attempts = 0, due_at = now()
+         where id = $1 and path is not null and state in ('proved', 'failed')",
+    )
+    .bind(id)
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Backups that have been kept for so long, but for the newest proved one of each database.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn outdated(db: impl PgExecutor<'_>, keep: Duration) -> sqlx::Result<Vec<Backup>> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "select * from backups b
+         where state in ('proved', 'failed') and created_at < now() - make_interval(secs => $1)
+           and not (state = 'proved' and not exists (
+             select from backups newer where newer.environment = b.environment and newer.appling = b.appling
+               and newer.state = 'proved' and newer.created_at > b.created_at
+           ))
+           and not exists (select from restores r where r.backup = b.id and r.state = 'waiting')
+         order by created_at limit 100",
+    )
+    .bind(keep.as_secs_f64())
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Backup::try_from).collect()
+}
+
+/// Writes down that it is gone from the store.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn set_deleted(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<()> {
+    sqlx::query("update backups set state = 'deleted' where id = $1")
+        .bind(id)
+        .execute(db)
+        .await?;
+    Ok(())
+}

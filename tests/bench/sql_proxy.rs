@@ -1,0 +1,220 @@
+//! What the SQL proxy costs a query, and what transaction pooling saves.
+//!
+//! * `select 1` by pgbench, one client: through the proxy on the pod's loopback, against the server itself
+//!   over TLS from the same network namespace, as the same login. In turns.
+//! * Ten pods with 50 clients each, `pooling = "transaction"`: the most connections that the server has of
+//!   them, against pods × the pool's size.
+//!
+//! Run it by `tests/bench/sql_proxy`.
+
+use std::{path::PathBuf, process::Stdio, time::Duration};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use tests::{App, Kube, Options, Platform, Pod, Repo, setting, superuser};
+use tokio::process::Command;
+
+const ROUNDS: usize = 7;
+const SECONDS: &str = "4";
+const PODS: usize = 10;
+const CLIENTS: &str = "50";
+const POOL_SIZE: usize = 10;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    latency().await;
+    pooling().await;
+}
+
+async fn latency() {
+    let platform = Platform::start(Options::default());
+    let app = serving(&platform, "replicas = 1\n[postgres]\n").await;
+    let pod = Pod::all(&app.namespace("test")).remove(0);
+    let proxy = proxy_of(&pod).await;
+    let (login, password) = login_of(&app);
+    let database = login.trim_end_matches("_a").to_owned();
+    let direct = [
+        ("PGHOST", host()),
+        ("PGPORT", "5433".to_owned()),
+        ("PGUSER", login),
+        ("PGPASSWORD", password),
+        ("PGSSLMODE", "require".to_owned()),
+        ("PGDATABASE", database.clone()),
+    ];
+    let proxied = through_proxy(&database);
+    let (mut through, mut straight) = (Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        let one = pgbench(proxy, &proxied, "1").await;
+        let other = pgbench(proxy, &direct, "1").await;
+        let counts = if round == 0 { "warm-up" } else { "counted" };
+        println!("{counts}  through the proxy {one:.3} ms   direct {other:.3} ms");
+        if round > 0 {
+            through.push(one);
+            straight.push(other);
+        }
+    }
+    let (through, straight) = (median(&mut through), median(&mut straight));
+    println!(
+        "median of {ROUNDS}: select 1 through the proxy {through:.3} ms, direct {straight:.3} ms, ratio {:.2}",
+        through / straight
+    );
+}
+
+async fn pooling() {
+    let platform = Platform::start(Options {
+        variables: vec![(
+            "HOPS_POSTGRES_SERVERS".to_owned(),
+            roomy().display().to_string(),
+        )],
+        ..Options::default()
+    });
+    let iterapp = format!("replicas = {PODS}\n[postgres]\npooling = \"transaction\"\n");
+    let app = serving(&platform, &iterapp).await;
+    let (login, _) = login_of(&app);
+    let database = login.trim_end_matches("_a").to_owned();
+    let pods = Pod::all(&app.namespace("test"));
+    assert_eq!(pods.len(), PODS);
+    let mut proxies = Vec::new();
+    for pod in &pods {
+        proxies.push(proxy_of(pod).await);
+    }
+    let variables = through_proxy(&database);
+    let loads = proxies
+        .iter()
+        .map(|proxy| pgbench(*proxy, &variables, CLIENTS));
+    let watching = async {
+        let server = superuser("postgres").await;
+        let count = "select count(*) from pg_stat_activity where datname = $1";
+        let mut most = 0;
+        loop {
+            let now: i64 = sqlx::query_scalar(count)
+                .bind(&database)
+                .fetch_one(&server)
+                .await
+                .expect("the server");
+            most = most.max(now);
+            println!("server connections {now}, most {most}");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    tokio::select! {
+        latencies = futures::future::join_all(loads) => {
+            let slowest = latencies.into_iter().fold(0.0, f64::max);
+            println!(
+                "{PODS} pods × {CLIENTS} clients: at most {} server connections wanted (pods × {POOL_SIZE}); slowest pod's mean {slowest:.1} ms",
+                PODS * POOL_SIZE
+            );
+        }
+        () = watching => {}
+    }
+}
+
+async fn serving<'p>(platform: &'p Platform, iterapp: &str) -> App<'p> {
+    let app = platform.app("bench").await;
+    app.push_live(&Repo::server("one", iterapp).await).await;
+    app
+}
+
+/// The stack's server, with room for all pods.
+fn roomy() -> PathBuf {
+    let settings = std::fs::read_to_string(setting("HOPS_POSTGRES_SERVERS")).expect("the servers");
+    let file = std::env::temp_dir().join("hops-bench-servers.toml");
+    std::fs::write(
+        &file,
+        format!("{settings}\nconnection_limit = 200\npool_size = {POOL_SIZE}\n"),
+    )
+    .expect("a file");
+    file
+}
+
+fn host() -> String {
+    let registry = setting("HOPS_REGISTRY");
+    registry.split(':').next().expect("an address").to_owned()
+}
+
+fn through_proxy(database: &str) -> [(&'static str, String); 6] {
+    let text = |text: &str| text.to_owned();
+    [
+        ("PGHOST", text("127.0.0.1")),
+        ("PGPORT", text("5432")),
+        ("PGUSER", text(database)),
+        ("PGPASSWORD", text("sql-proxy")),
+        ("PGSSLMODE", text("disable")),
+        ("PGDATABASE", text(database)),
+    ]
+}
+
+/// The process of a pod's proxy: its network is the pod's.
+async fn proxy_of(pod: &Pod) -> u32 {
+    for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
+        let Some(id) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
+            continue;
+        };
+        let arguments = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if !String::from_utf8_lossy(&arguments).contains("/etc/sql-proxy/pgbouncer.ini") {
+            continue;
+        }
+        let addresses = inside(id, "ip")
+            .args(["-4", "-o", "address"])
+            .output()
+            .await;
+        let addresses = addresses.expect("ip").stdout;
+        if String::from_utf8_lossy(&addresses).contains(&format!(" {}/", pod.address())) {
+            return id;
+        }
+    }
+    panic!("no proxy of {}", pod.name())
+}
+
+fn inside(process: u32, program: &str) -> Command {
+    let mut command = Command::new("nsenter");
+    command.args(["--net", "--target", &process.to_string(), "--", program]);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// The mean latency of `select 1`, in milliseconds.
+async fn pgbench(process: u32, variables: &[(&'static str, String)], clients: &str) -> f64 {
+    let script = std::env::temp_dir().join("hops-bench-select-1.sql");
+    std::fs::write(&script, "select 1;\n").expect("a file");
+    let output = inside(process, "pgbench")
+        .args([
+            "--no-vacuum",
+            "--client",
+            clients,
+            "--time",
+            SECONDS,
+            "--file",
+        ])
+        .arg(script)
+        .envs(variables.iter().cloned())
+        .output()
+        .await
+        .expect("pgbench");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let latency = told
+        .lines()
+        .find_map(|line| line.strip_prefix("latency average = "));
+    let latency = latency.and_then(|rest| rest.split(' ').next()?.parse().ok());
+    latency.unwrap_or_else(|| panic!("{told}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn login_of(app: &App<'_>) -> (String, String) {
+    let namespace = app.namespace("test");
+    let names = Kube::names("secrets", &namespace);
+    let name = names.iter().find(|name| name.contains("-database-"));
+    let secret = Kube::get("secret", name.expect("a proxy's Secret"), &namespace);
+    let users = secret["data"]["users.txt"].as_str().expect("the users");
+    let users = String::from_utf8(STANDARD.decode(users).expect("base64")).expect("text");
+    let mut words = users.split('"').skip(1).step_by(2).map(str::to_owned);
+    let mut word = || words.next().expect("a word");
+    (word(), word())
+}
+
+fn median(of: &mut [f64]) -> f64 {
+    of.sort_by(f64::total_cmp);
+    of[of.len() / 2]
+}

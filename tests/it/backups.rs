@@ -1,0 +1,274 @@
+//! Backups of databases: taken, proved by a restore, and restored. One that nobody has restored is a hope.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, PgPool};
+use tests::{
+    App, Hops, Options, Platform, Ran, Repo, Role, eventually, get, post, superuser,
+    want_base_image,
+};
+
+/// A platform that keeps backups in a folder.
+struct Keeper {
+    platform: Platform,
+    folder: tempfile::TempDir,
+}
+
+impl Keeper {
+    fn start(more: &[(&str, &str)]) -> Keeper {
+        let folder = tempfile::tempdir().expect("a folder for backups");
+        let url = format!("file://{}", folder.path().display());
+        let mut variables = vec![("HOPS_BACKUP_URL".to_owned(), url)];
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        variables.extend(more.iter().map(owned));
+        let platform = Platform::start(Options {
+            variables,
+            ..Options::default()
+        });
+        Keeper { platform, folder }
+    }
+
+    async fn db(&self, app: &App<'_>, command: &[&str]) -> Ran {
+        let hops = Hops::of(&self.platform);
+        let arguments = [&["--json", "db"], command, &["-a", &app.name]].concat();
+        hops.run(&arguments).await
+    }
+
+    async fn back_up(&self, app: &App<'_>) -> Value {
+        self.db(app, &["backup", "-e", "test"]).await.ok().json()
+    }
+
+    async fn backups(&self, app: &App<'_>) -> Vec<Value> {
+        let told = self.db(app, &["backups", "-e", "test"]).await.ok().json();
+        told.as_array().expect("a list").clone()
+    }
+
+    /// The dumps in the folder.
+    fn dumps(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).expect("a folder").flatten() {
+                match entry.path() {
+                    path if path.is_dir() => folders.push(path),
+                    path => found.push(path),
+                }
+            }
+        }
+        found
+    }
+}
+
+/// An app with a real driver and a note in its database.
+async fn with_note<'p>(platform: &'p Platform, prefix: &str) -> (App<'p>, Repo) {
+    want_base_image("debian").await;
+    let app = platform.app(prefix).await;
+    let repo = Repo::sample("databases").await;
+    for folder in ["libpq", "node", "python"] {
+        repo.delete(&format!("{folder}/iterapp.toml"));
+    }
+    repo.write(
+        "iterapp.toml",
+        "port = 3000\nreplicas = 1\n[postgres]\nextensions = [\"pg_trgm\"]\n[build]\ndockerfile = \"libpq/Dockerfile\"\n",
+    );
+    repo.commit("one").await;
+    app.push_live(&repo).await;
+    write(&app, "test", "kept").await;
+    (app, repo)
+}
+
+async fn write(app: &App<'_>, environment: &str, text: &str) {
+    let host = app.host(environment);
+    eventually(&format!("{host} takes a note"), || async {
+        (post(&host, "/notes", text).await.status == 201).then_some(())
+    })
+    .await;
+}
+
+/// Waits until the app has exactly these notes.
+async fn has(app: &App<'_>, environment: &str, notes: Value) {
+    let host = app.host(environment);
+    eventually(&format!("{host} has {notes}"), || async {
+        let answer = get(&host, "/notes").await;
+        (answer.status == 200 && answer.json() == notes).then_some(())
+    })
+    .await;
+}
+
+async fn run(server: &PgPool, statement: &str) {
+    let run = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()));
+    run.execute(server).await.expect(statement);
+}
+
+async fn name_of(keeper: &Keeper, app: &App<'_>) -> String {
+    let told = keeper.db(app, &["info", "-e", "test"]).await.ok().json();
+    told[0]["name"].as_str().expect("a name").to_owned()
+}
+
+#[tokio::test]
+async fn a_database_that_was_lost_comes_back() {
+    let keeper = Keeper::start(&[]);
+    let (app, _repo) = with_note(&keeper.platform, "lost").await;
+    let backup = keeper.back_up(&app).await;
+    assert_eq!(backup["state"], "proved", "{backup}");
+    assert_eq!(backup["rows"], 1);
+    assert!(
+        backup["restore_seconds"]
+            .as_f64()
+            .is_some_and(|took| took > 0.0)
+    );
+    write(&app, "test", "written later").await;
+
+    let (server, name) = (superuser("postgres").await, name_of(&keeper, &app).await);
+    run(&server, &format!("drop database {name} with (force)")).await;
+    let id = backup["id"].as_str().expect("an id");
+    let refused = keeper.db(&app, &["restore", "-e", "test", id]).await;
+    assert_eq!(refused.code, 2, "{}", refused.err);
+    keeper
+        .db(&app, &["restore", "-e", "test", id, "--yes"])
+        .await
+        .ok();
+    has(&app, "test", json!(["kept"])).await;
+    let restored = name_of(&keeper, &app).await;
+    assert_ne!(restored, name);
+    let who = get(&app.host("test"), "/whoami").await.json();
+    assert_eq!(who["database"], restored);
+    let extensions = "select extname::text from pg_extension where extname = 'pg_trgm'";
+    let there: Option<String> = sqlx::query_scalar(extensions)
+        .fetch_optional(&superuser(&restored).await)
+        .await
+        .expect("the extensions");
+    assert!(there.is_some());
+    // What is left of the one before goes when somebody says so.
+    keeper
+        .db(&app, &["drop", "-e", "test", "--confirm", &name])
+        .await
+        .ok();
+    write(&app, "test", "and on").await;
+    has(&app, "test", json!(["kept", "and on"])).await;
+    // No scratch database stays.
+    let scratch = "select count(*) from pg_database where datname = $1";
+    let scratch: i64 = sqlx::query_scalar(scratch)
+        .bind(format!("hops_proof_{}", id.replace('-', "")))
+        .fetch_one(&server)
+        .await
+        .expect("the databases");
+    assert_eq!(scratch, 0);
+}
+
+#[tokio::test]
+async fn a_damaged_backup_is_found_out() {
+    let keeper = Keeper::start(&[]);
+    let (app, _repo) = with_note(&keeper.platform, "damaged").await;
+    let first = keeper.back_up(&app).await;
+    let id = first["id"].as_str().expect("an id").to_owned();
+    let file = keeper.dumps().remove(0);
+    let whole = std::fs::read(&file).expect("the dump");
+    let prove = ["prove", "-e", "test", id.as_str()];
+
+    std::fs::write(&file, &whole[..whole.len() - 1]).expect("a file");
+    found_out(&keeper, &app, &prove, "bytes, and had").await;
+    let mut altered = whole.clone();
+    let middle = altered.len() / 2;
+    altered[middle] ^= 1;
+    std::fs::write(&file, &altered).expect("a file");
+    found_out(&keeper, &app, &prove, "its digest is another").await;
+
+    // A whole dump of other rows, which a store could pass off as this one.
+    write(&app, "test", "more").await;
+    let other = keeper.back_up(&app).await;
+    let other_file = newest_but(&keeper, &file);
+    std::fs::copy(&other_file, &file).expect("a file");
+    let database = keeper.platform.database().await;
+    let pass_off = "update backups set (bytes, digest) = (select bytes, digest from backups where id = $2::uuid) where id = $1::uuid";
+    sqlx::query(pass_off)
+        .bind(&id)
+        .bind(other["id"].as_str())
+        .execute(&database)
+        .await
+        .expect("passing it off");
+    found_out(&keeper, &app, &prove, "public.notes has 2 rows, and had 1").await;
+    let restore = ["restore", "-e", "test", id.as_str(), "--yes"];
+    let refused = keeper.db(&app, &restore).await;
+    assert_eq!(refused.code, 1);
+    has(&app, "test", json!(["kept", "more"])).await;
+}
+
+fn newest_but(keeper: &Keeper, file: &Path) -> PathBuf {
+    let mut others = keeper.dumps();
+    others.retain(|other| other != file);
+    others.pop().expect("another dump")
+}
+
+async fn found_out(keeper: &Keeper, app: &App<'_>, prove: &[&str], why: &str) {
+    let failed = keeper.db(app, prove).await;
+    assert_eq!(failed.code, 1, "{}", failed.out);
+    assert!(failed.err.contains(why), "{why}: {}", failed.err);
+    let backups = keeper.backups(app).await;
+    let backup = backups.iter().find(|backup| backup["id"] == prove[3]);
+    assert_eq!(backup.expect("the backup")["state"], "failed");
+}
+
+#[tokio::test]
+async fn an_environment_gets_a_copy_of_anothers_database() {
+    let keeper = Keeper::start(&[]);
+    let (app, _repo) = with_note(&keeper.platform, "copied").await;
+    assert_eq!(app.deploy("snap3", "main").await.state(), "live");
+    has(&app, "snap3", json!([])).await;
+    keeper
+        .db(&app, &["copy", "test", "snap3", "--yes"])
+        .await
+        .ok();
+    has(&app, "snap3", json!(["kept"])).await;
+    write(&app, "snap3", "its own").await;
+    has(&app, "test", json!(["kept"])).await;
+}
+
+#[tokio::test]
+async fn backups_come_by_themselves_and_go_by_themselves() {
+    let keeper = Keeper::start(&[
+        ("HOPS_BACKUP_EVERY", "1"),
+        ("HOPS_BACKUP_ENVIRONMENTS", "test"),
+        ("HOPS_BACKUP_KEEP", "24"),
+    ]);
+    let (app, _repo) = with_note(&keeper.platform, "scheduled").await;
+    let restart = || {
+        keeper.platform.kill(Role::Serve);
+        keeper.platform.spawn(Role::Serve);
+    };
+    // It looks when it starts, and every minute.
+    restart();
+    let proved = |count: usize| {
+        let (keeper, app) = (&keeper, &app);
+        async move {
+            let backups = Hops::of(&keeper.platform)
+                .run(&["--json", "db", "backups", "-a", &app.name, "-e", "test"])
+                .await;
+            if backups.code != 0 {
+                return None;
+            }
+            let all = backups.json().as_array().cloned().unwrap_or_default();
+            let proved = all.iter().filter(|backup| backup["state"] == "proved");
+            (proved.count() == count && all.len() == count).then_some(all)
+        }
+    };
+    let all = eventually("a scheduled backup is proved", || proved(1)).await;
+    assert_eq!(all[0]["cause"], "scheduled");
+    keeper.back_up(&app).await;
+    keeper.back_up(&app).await;
+    assert_eq!(keeper.dumps().len(), 3);
+
+    // Kept for longer than it was to be: all but the newest go, from the folder too.
+    let database = keeper.platform.database().await;
+    run(
+        &database,
+        "update backups set created_at = created_at - interval '25 hours'",
+    )
+    .await;
+    run(&database, "update databases set made = null").await;
+    restart();
+    let left = eventually("the newest is left", || proved(1)).await;
+    assert_eq!(left[0]["cause"], "asked");
+    assert_eq!(keeper.dumps().len(), 1);
+}
