@@ -206,6 +206,11 @@ impl Lease {
         self.id
     }
 
+    /// Counts the claims of the row: no other try has the same.
+    pub fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
     /// How often in a row the work failed before.
     pub fn attempts(&self) -> i32 {
         self.attempts

@@ -148,9 +148,9 @@ async fn a_database_that_was_lost_comes_back() {
     write(&app, "test", "and on").await;
     has(&app, "test", json!(["kept", "and on"])).await;
     // No scratch database stays.
-    let scratch = "select count(*) from pg_database where datname = $1";
+    let scratch = "select count(*) from pg_database where datname like $1";
     let scratch: i64 = sqlx::query_scalar(scratch)
-        .bind(format!("hops_proof_{}", id.replace('-', "")))
+        .bind(format!("hops\\_proof\\_{}%", id.replace('-', "")))
         .fetch_one(&server)
         .await
         .expect("the databases");

@@ -13,6 +13,8 @@ use url::Url;
 pub enum Tls {
     /// Not at all.
     Off,
+    /// Encrypted where the server can.
+    Prefer,
     /// Encrypted, whoever it is.
     Require,
     /// By an authority's certificate (PEM), and for the server's name.
@@ -172,8 +174,9 @@ impl Address {
     /// What a proxy connects with.
     pub fn connection(&self, fingerprint: &str) -> Connection {
         let tls = match self.parameter("sslmode").as_deref() {
-            Some("disable" | "allow" | "prefer") => Tls::Off,
-            _ => Tls::Require,
+            Some("disable") => Tls::Off,
+            None | Some("allow" | "prefer") => Tls::Prefer,
+            Some(_) => Tls::Require,
         };
         Connection {
             host: self.host.clone(),
@@ -186,6 +189,13 @@ impl Address {
             pool_size: EXTERNAL_POOL_SIZE,
             cloud_sql_instance: None,
         }
+    }
+
+    /// Whether it asks for the server's certificate to be checked, which the proxy cannot: it has no
+    /// authority to check it by.
+    pub fn is_verified(&self) -> bool {
+        self.parameter("sslmode")
+            .is_some_and(|mode| mode.starts_with("verify-"))
     }
 
     fn parameter(&self, name: &str) -> Option<String> {
@@ -225,6 +235,7 @@ pub fn pgbouncer(connection: &Connection, pooling: Pooling) -> BTreeMap<String, 
     };
     let tls = match tls {
         Tls::Off => "server_tls_sslmode = disable".to_owned(),
+        Tls::Prefer => "server_tls_sslmode = prefer".to_owned(),
         Tls::Require => "server_tls_sslmode = require".to_owned(),
         Tls::Verify(_) => {
             format!("server_tls_sslmode = verify-full\nserver_tls_ca_file = {FOLDER}/{CA}")

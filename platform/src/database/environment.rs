@@ -1,6 +1,6 @@
 //! The databases of an environment: made before a release begins, read by every pass.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use iterapp_schema::{AppName, ApplingName, Environment};
@@ -12,7 +12,7 @@ use super::{
     connection::{Connection, Databases},
     names,
     provision::{self, MakeError, Wanted},
-    servers::Server,
+    servers::{Account, Server},
 };
 use crate::{
     db::{
@@ -67,7 +67,8 @@ pub async fn make(
                 .await?
                 .map_err(|message| NotMade::Refused(told(message)))?,
         };
-        let server = server(platform, &database)?;
+        let server = server(platform, &database)
+            .map_err(|error| NotMade::Refused(told(error.to_string())))?;
         let budget = Budget::of(
             wanted.iter().copied(),
             server.pool_size,
@@ -200,9 +201,20 @@ async fn make_one(
     Ok(())
 }
 
-pub(super) fn password(platform: &Platform, database: &Database) -> anyhow::Result<SecretString> {
+fn password(platform: &Platform, database: &Database) -> anyhow::Result<SecretString> {
     let place = Database::place(database.id);
     platform.key.open(&place, &database.password)
+}
+
+/// The login of a database that applings use, for looking at it and dumping it.
+///
+/// # Errors
+/// When its password does not open.
+pub fn account(platform: &Platform, database: &Database) -> anyhow::Result<Account> {
+    Ok(Account {
+        role: database.role(),
+        password: password(platform, database)?,
+    })
 }
 
 /// The server that a database is on.
@@ -227,11 +239,19 @@ pub async fn connections(
     environment: Uuid,
     wanted: &WantedEnvironment,
 ) -> anyhow::Result<Databases> {
-    if !wanted.specs().any(|spec| spec.database_owner().is_some()) {
+    let owners: BTreeSet<_> = wanted
+        .specs()
+        .filter_map(ApplingSpec::database_owner)
+        .collect();
+    if owners.is_empty() {
         return Ok(Databases::default());
     }
     let mut connections = BTreeMap::new();
     for database in db::databases::of_environment(&platform.db, environment).await? {
+        // One that nobody wants any more may be on a server that is gone.
+        if !owners.contains(&database.appling.as_ref()) {
+            continue;
+        }
         let server = server(platform, &database)?;
         let password = password(platform, &database)?;
         let connection = Connection {
@@ -248,6 +268,22 @@ pub async fn connections(
         connections.insert(database.appling, connection);
     }
     Ok(Databases(connections))
+}
+
+/// What is wanted and is not there: pods must not start without it.
+///
+/// # Errors
+/// With the first one.
+pub fn complete(wanted: &WantedEnvironment) -> anyhow::Result<()> {
+    let mut owners = wanted.specs().filter_map(ApplingSpec::database_owner);
+    let missing = owners.find(|owner| !wanted.databases.0.contains_key(&owner.cloned()));
+    match missing {
+        None => Ok(()),
+        Some(owner) => anyhow::bail!(
+            "the database of {} is not known any more",
+            owner.map_or("all applings", AsRef::as_ref)
+        ),
+    }
 }
 
 /// The same, where what is not made yet has something that stands for it: for asking what would be.

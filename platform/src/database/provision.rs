@@ -5,7 +5,10 @@ use postgres_protocol::password::scram_sha_256;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use super::{names::Login, servers::Server};
+use super::{
+    names::Login,
+    servers::{Account, Server},
+};
 
 /// Why a database could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +53,17 @@ pub struct Wanted<'a> {
     pub extensions: &'a [String],
 }
 
+impl Wanted<'_> {
+    /// The login that works.
+    pub fn account(&self) -> Account {
+        let (login, password) = self.login;
+        Account {
+            role: login.role(self.database),
+            password: password.clone(),
+        }
+    }
+}
+
 /// Makes it so.
 ///
 /// # Errors
@@ -72,8 +86,9 @@ pub async fn make(server: &Server, wanted: &Wanted<'_>) -> Result<(), MakeError>
         .await
         .map_err(told)?;
     let _ = connection.close().await;
-    let mut inside = server.connect_to(database).await.map_err(told)?;
-    lock_down(&mut inside, database).await.map_err(told)?;
+    let inside = wanted.account();
+    let mut inside = server.connect_as(&inside, database).await.map_err(told)?;
+    lock_down(&mut inside).await.map_err(told)?;
     for extension in *extensions {
         make_extension(&mut inside, server, database, extension).await?;
     }
@@ -191,8 +206,7 @@ async fn make_database(
 
 /// The schema `public` is the owner's alone. Before Postgres 15 it is the superuser's, and this comes to
 /// nothing; nobody else can connect all the same.
-async fn lock_down(connection: &mut PgConnection, database: &str) -> sqlx::Result<()> {
-    run(connection, format!("set role {}", ident(database))).await?;
+async fn lock_down(connection: &mut PgConnection) -> sqlx::Result<()> {
     run(
         connection,
         "revoke all on schema public from public".to_owned(),
@@ -245,33 +259,49 @@ pub struct Seen {
     pub extensions: Vec<(String, String)>,
 }
 
-/// Looks at a database.
+/// Looks at a database: from outside, and, as one of its logins, at its extensions.
 ///
 /// # Errors
 /// When the server refuses, or is away.
-pub async fn look(server: &Server, database: &str) -> Result<Seen, MakeError> {
+pub async fn look(
+    server: &Server,
+    who: Option<&Account>,
+    database: &str,
+) -> Result<Seen, MakeError> {
     let told = |error: sqlx::Error| MakeError::of(server, &error);
-    let mut connection = server.connect_to(database).await.map_err(told)?;
+    let mut connection = server.connect().await.map_err(told)?;
     let (size, connections): (i64, i64) = sqlx::query_as(
-        "select pg_database_size(current_database()),
-                (select count(*) from pg_stat_activity
-                 where datname = current_database() and pid <> pg_backend_pid())",
+        "select pg_database_size($1::name), (select count(*) from pg_stat_activity where datname = $1)",
     )
+    .bind(database)
     .fetch_one(&mut connection)
     .await
     .map_err(told)?;
-    let extensions = sqlx::query_as(
-        "select extname::text, extversion from pg_extension where extname <> 'plpgsql' order by 1",
-    )
-    .fetch_all(&mut connection)
-    .await
-    .map_err(told)?;
     let _ = connection.close().await;
+    let extensions = match who {
+        Some(who) => extensions(server, who, database).await.map_err(told)?,
+        None => Vec::new(),
+    };
     Ok(Seen {
         size,
         connections,
         extensions,
     })
+}
+
+async fn extensions(
+    server: &Server,
+    who: &Account,
+    database: &str,
+) -> sqlx::Result<Vec<(String, String)>> {
+    let mut connection = server.connect_as(who, database).await?;
+    let extensions = sqlx::query_as(
+        "select extname::text, extversion from pg_catalog.pg_extension where extname <> 'plpgsql' order by 1",
+    )
+    .fetch_all(&mut connection)
+    .await?;
+    let _ = connection.close().await;
+    Ok(extensions)
 }
 
 /// Runs a statement that has no parameters: those that make something take none. Every name in it is

@@ -68,9 +68,6 @@ pub async fn finish(
     environment: Uuid,
     wanted: &WantedEnvironment,
 ) -> anyhow::Result<()> {
-    if wanted.databases.0.is_empty() {
-        return Ok(());
-    }
     let databases = db::databases::of_environment(&platform.db, environment).await?;
     let rotating: Vec<&Database> = databases.iter().filter(|one| one.other_works).collect();
     if rotating.is_empty() {
@@ -83,7 +80,11 @@ pub async fn finish(
         if in_use.contains(&before) {
             continue;
         }
-        match provision::lock(server(platform, database)?, &before).await {
+        let locked = match server(platform, database) {
+            Ok(server) => provision::lock(server, &before).await.map_err(Into::into),
+            Err(error) => Err(error),
+        };
+        match locked {
             Ok(()) => db::databases::other_is_locked(&platform.db, database.id).await?,
             Err(error) => {
                 tracing::warn!(database = database.name, %error, "a login could not be locked yet");

@@ -26,6 +26,15 @@ const CONNECT: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct Servers(BTreeMap<String, Server>);
 
+/// Who to be on a server.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The role.
+    pub role: String,
+    /// Its password.
+    pub password: SecretString,
+}
+
 /// A Postgres server for the apps' databases.
 #[derive(Debug)]
 pub struct Server {
@@ -195,21 +204,27 @@ impl Server {
         self.extensions.iter().any(|allowed| allowed == extension)
     }
 
-    /// A connection of the platform's account to the database that is there anyway.
+    /// A connection of the platform's account, to the database that is there anyway. It never connects to
+    /// an app's: whoever owns a database decides what a function's name means there, and what a trigger
+    /// does, and would have the platform's rights with it.
     ///
     /// # Errors
     /// When the server does not answer or does not let the platform in.
     pub async fn connect(&self) -> sqlx::Result<PgConnection> {
-        self.connect_to(&self.maintenance_database).await
+        let own = Account {
+            role: self.user.clone(),
+            password: self.password.clone(),
+        };
+        self.connect_as(&own, &self.maintenance_database).await
     }
 
-    /// The same to another database.
+    /// A connection to an app's database, as one of that database's own logins.
     ///
     /// # Errors
     /// As [`Server::connect`].
-    pub async fn connect_to(&self, database: &str) -> sqlx::Result<PgConnection> {
+    pub async fn connect_as(&self, who: &Account, database: &str) -> sqlx::Result<PgConnection> {
         let connecting = async {
-            let mut connection = self.options(database).connect().await?;
+            let mut connection = self.options(who, database).connect().await?;
             connection.ping().await?;
             Ok(connection)
         };
@@ -219,17 +234,18 @@ impl Server {
 
     /// What tells Postgres' own programs where it is, and who to be there (libpq, Environment
     /// Variables). The password is among it.
-    pub fn variables(&self) -> Vec<(&'static str, String)> {
+    pub fn variables(&self, who: &Account) -> Vec<(&'static str, String)> {
         let mode = match self.tls {
             Tls::Verify(_) => "verify-full",
+            Tls::Prefer => "prefer",
             Tls::Require => "require",
             Tls::Off => "disable",
         };
         let mut variables = vec![
             ("PGHOST", self.host.clone()),
             ("PGPORT", self.port.to_string()),
-            ("PGUSER", self.user.clone()),
-            ("PGPASSWORD", self.password.expose_secret().to_owned()),
+            ("PGUSER", who.role.clone()),
+            ("PGPASSWORD", who.password.expose_secret().to_owned()),
             ("PGSSLMODE", mode.to_owned()),
             ("PGAPPNAME", "hops-platform".to_owned()),
             ("PGCONNECT_TIMEOUT", CONNECT.as_secs().to_string()),
@@ -239,16 +255,17 @@ impl Server {
         variables
     }
 
-    fn options(&self, database: &str) -> PgConnectOptions {
+    fn options(&self, who: &Account, database: &str) -> PgConnectOptions {
         let options = PgConnectOptions::new_without_pgpass()
             .host(&self.host)
             .port(self.port)
-            .username(&self.user)
-            .password(self.password.expose_secret())
+            .username(&who.role)
+            .password(who.password.expose_secret())
             .database(database)
             .application_name("hops-platform")
             .ssl_mode(match self.tls {
                 Tls::Verify(_) => PgSslMode::VerifyFull,
+                Tls::Prefer => PgSslMode::Prefer,
                 Tls::Require => PgSslMode::Require,
                 Tls::Off => PgSslMode::Disable,
             })

@@ -191,7 +191,7 @@ pub async fn schedule(
          from databases d join environments e on e.id = d.environment
          where d.made is not null and e.name = any($2) and not exists (
            select from backups b where b.environment = d.environment and b.appling = d.appling
-             and b.created_at > now() - make_interval(secs => $1)
+             and b.created_at > now() - make_interval(secs => case b.state when 'failed' then least($1, 3600) else $1 end)
          )
          for update of d skip locked",
     )
@@ -255,6 +255,21 @@ pub async fn fail(db: impl PgExecutor<'_>, id: Uuid, reason: &str) -> sqlx::Resu
     Ok(())
 }
 
+/// Writes down why it could not be proved; it may be as good as it was.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn not_proved(db: impl PgExecutor<'_>, id: Uuid, reason: &str) -> sqlx::Result<()> {
+    sqlx::query(
+        "update backups set state = case when proved_at is null then 'taken' else 'proved' end, reason = $2 where id = $1",
+    )
+    .bind(id)
+    .bind(reason)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Has a backup that was taken proved once more; `false` when it was not taken yet, or is deleted.
 ///
 /// # Errors
@@ -262,7 +277,7 @@ pub async fn fail(db: impl PgExecutor<'_>, id: Uuid, reason: &str) -> sqlx::Resu
 pub async fn prove_again(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<bool> {
     let done = sqlx::query(
         "update backups set state = 'taken', reason = null, attempts = 0, due_at = now()
-         where id = $1 and path is not null and state in ('proved', 'failed')",
+         where id = $1 and path is not null and state <> 'deleted'",
     )
     .bind(id)
     .execute(db)
@@ -277,10 +292,10 @@ pub async fn prove_again(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<bool
 pub async fn outdated(db: impl PgExecutor<'_>, keep: Duration) -> sqlx::Result<Vec<Backup>> {
     let rows: Vec<Row> = sqlx::query_as(
         "select * from backups b
-         where state in ('proved', 'failed') and created_at < now() - make_interval(secs => $1)
-           and not (state = 'proved' and not exists (
+         where state in ('taken', 'proved', 'failed') and lease_until is null and due_at is null and created_at < now() - make_interval(secs => $1)
+           and not (proved_at is not null and not exists (
              select from backups newer where newer.environment = b.environment and newer.appling = b.appling
-               and newer.state = 'proved' and newer.created_at > b.created_at
+               and newer.state <> 'deleted' and newer.proved_at is not null and newer.created_at > b.created_at
            ))
            and not exists (select from restores r where r.backup = b.id and r.state = 'waiting')
          order by created_at limit 100",

@@ -115,12 +115,12 @@ pub struct NewDatabase<'a> {
     pub password: &'a [u8],
 }
 
-/// Writes down that a database is wanted, unless it is already.
+/// Writes down that a database is wanted, unless one is already; says how many were.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn insert(db: impl PgExecutor<'_>, new: &NewDatabase<'_>) -> sqlx::Result<()> {
-    sqlx::query(
+pub async fn insert(db: impl PgExecutor<'_>, new: &NewDatabase<'_>) -> sqlx::Result<u64> {
+    let done = sqlx::query(
         "insert into databases (id, environment, appling, server, name, password)
          values ($1, $2, $3, $4, $5, $6) on conflict (environment, appling) do nothing",
     )
@@ -132,7 +132,7 @@ pub async fn insert(db: impl PgExecutor<'_>, new: &NewDatabase<'_>) -> sqlx::Res
     .bind(new.password)
     .execute(db)
     .await?;
-    Ok(())
+    Ok(done.rows_affected())
 }
 
 /// Writes down that it was made, with these extensions.
@@ -216,7 +216,11 @@ pub async fn replace(
     .bind(appling)
     .execute(&mut **tx)
     .await?;
-    insert(&mut **tx, new).await?;
+    let inserted = insert(&mut **tx, new).await?;
+    if inserted == 0 {
+        // A release made one at this very moment; the next try takes its place.
+        return Err(sqlx::Error::RowNotFound);
+    }
     // Its extensions came with the dump.
     set_made(&mut **tx, new.id, &[]).await
 }
@@ -279,14 +283,18 @@ pub async fn delete_former(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<()
     Ok(())
 }
 
-/// Forgets a database.
+/// Takes a database away from its applings: it is one that was replaced, by none.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn delete(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<()> {
-    sqlx::query("delete from databases where id = $1")
-        .bind(id)
-        .execute(db)
-        .await?;
+pub async fn retire(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<()> {
+    sqlx::query(
+        "with former as (delete from databases where id = $1 returning *)
+         insert into former_databases (id, environment, appling, server, name)
+         select id, environment, appling, server, name from former",
+    )
+    .bind(id)
+    .execute(db)
+    .await?;
     Ok(())
 }

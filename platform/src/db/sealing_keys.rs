@@ -82,8 +82,11 @@ pub async fn in_use(db: &PgPool) -> sqlx::Result<Vec<String>> {
            ) as aged where age <= 10
            union select release from verdicts where state in ('live', 'building', 'releasing', 'rolling_out')
          )
-         select distinct value #>> '{}' from verdicts, jsonb_path_query(spec, '$.**.encrypted') as value
-         where release in (select id from kept)",
+         select value #>> '{}' from verdicts, jsonb_path_query(spec, '$.**.encrypted') as value
+         where release in (select id from kept)
+         union
+         select value #>> '{}' from builds, jsonb_path_query(secrets, '$.**.encrypted') as value
+         where state = 'waiting' or id in (select build from verdicts where release in (select id from kept))",
     )
     .fetch_all(db)
     .await

@@ -72,14 +72,15 @@ pub async fn open_secrets(
         .iter()
         .flat_map(|appling| appling.values_in(environment));
     let external = externals(&read.iterapp);
-    let addresses: Vec<EnvValue> = external.map(External::address).collect();
-    let values = values.chain(&addresses);
+    let external: Vec<(&External, EnvValue)> = external
+        .map(|external| (external, external.address()))
+        .collect();
+    let values = values.chain(external.iter().map(|(_, address)| address));
     let (opened, mut shut) = open::open(platform, app, environment, values).await?;
-    shut.extend(
-        addresses
-            .iter()
-            .filter_map(|address| no_address(&opened, address)),
-    );
+    let wrong = external
+        .iter()
+        .filter_map(|(external, address)| no_address(&opened, external, address));
+    shut.extend(wrong);
     if shut.is_empty() {
         return Ok(Ok(()));
     }
@@ -98,12 +99,19 @@ fn externals(iterapp: &Iterapp) -> impl Iterator<Item = &External> {
     all.filter_map(|postgres| postgres.external.as_ref())
 }
 
-/// What is to be the address of a database and is none.
-fn no_address(opened: &Opened, address: &EnvValue) -> Option<Shut> {
-    let error = Address::parse(&opened.get(address)?.value).err()?;
+/// What is to be the address of a database and is none, or none for a proxy.
+fn no_address(opened: &Opened, external: &External, address: &EnvValue) -> Option<Shut> {
+    let wrong = match Address::parse(&opened.get(address)?.value) {
+        Err(error) => error.to_string(),
+        Ok(parsed) if external.proxy && parsed.is_verified() => {
+            "asks for the server's certificate to be checked (sslmode=verify-…), which the SQL proxy cannot; leave `proxy` out"
+                .to_owned()
+        }
+        Ok(_) => return None,
+    };
     Some(Shut {
         source: Source::of(address)?,
-        reason: format!("has a key `{}` that {error}", External::KEY),
+        reason: format!("has a key `{}` that {wrong}", External::KEY),
     })
 }
 

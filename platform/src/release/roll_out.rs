@@ -42,6 +42,8 @@ use crate::{
 
 /// How often an environment is looked at while nothing is going on.
 const CALM: Duration = Duration::from_secs(60);
+/// How often while a release cannot begin; one that was asked for meanwhile nudges.
+const QUEUED: Duration = Duration::from_secs(1);
 /// How often while images are being built; a build that ends nudges.
 const BUILDING: Duration = Duration::from_secs(5);
 /// How often while a release command runs, whose lines are read then.
@@ -80,6 +82,7 @@ pub async fn pass(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
         wanted.opened = open_all(platform, &wanted).await?;
         let environment = gathered.environment.id;
         wanted.databases = databases::connections(platform, environment, &wanted).await?;
+        databases::complete(&wanted)?;
         match apply::apply(
             &platform.cluster,
             &desired(&wanted, platform.cluster.settings()),
@@ -223,8 +226,8 @@ async fn read_queued(
     }
 }
 
-/// Makes the databases that a plan wants, before anything is built. Tells whether the release has ended
-/// when they cannot be had; nothing when they are there.
+/// Makes the databases that a plan wants, before anything is built. When they cannot be had: whether the
+/// release has ended by that, or is to be read again while the rest of the environment is looked after.
 async fn make_databases(
     platform: &Platform,
     lease: &Lease,
@@ -238,26 +241,37 @@ async fn make_databases(
         id: gathered.environment.id,
     };
     let specs: Vec<_> = plan.applings.iter().map(|planned| &planned.spec).collect();
-    let reason = match databases::make(platform, place, &specs).await {
-        Ok(()) => return Ok(None),
-        Err(NotMade::Failed(error)) => return Err(error),
-        Err(NotMade::Refused(reason)) => reason,
-        Err(NotMade::Away(reason)) => {
-            let waited = Timestamp::now().duration_since(release.created_at);
-            if waited.unsigned_abs() < platform.config.rollout_deadline {
-                // Said once; what comes after is the same.
-                if lease.attempts() == 0
-                    && let Some(mut tx) = begin(lease, release).await?
-                {
-                    say(&mut tx, release.id, None, &tell::no_database_yet(&reason)).await?;
-                    tx.commit().await?;
-                }
-                anyhow::bail!("{reason}");
-            }
-            reason
+    let waited = Timestamp::now().duration_since(release.created_at);
+    let is_patient = waited.unsigned_abs() < platform.config.rollout_deadline;
+    match databases::make(platform, place, &specs).await {
+        Ok(()) => Ok(None),
+        Err(NotMade::Failed(error)) => Err(error),
+        Err(NotMade::Away(reason)) if is_patient => {
+            say_once(platform, lease, release, &tell::no_database_yet(&reason)).await?;
+            Ok(Some(false))
         }
-    };
-    fail_release(lease, release, &reason).await.map(Some)
+        Err(NotMade::Away(reason) | NotMade::Refused(reason)) => {
+            fail_release(lease, release, &reason).await.map(Some)
+        }
+    }
+}
+
+/// Says what a queued release waits for, unless that was said.
+async fn say_once(
+    platform: &Platform,
+    lease: &Lease,
+    release: &Release,
+    text: &str,
+) -> anyhow::Result<()> {
+    let said = db::log_lines::after(&platform.db, release.id, 0, 100).await?;
+    if said.iter().any(|line| line.text == text) {
+        return Ok(());
+    }
+    if let Some(mut tx) = begin(lease, release).await? {
+        say(&mut tx, release.id, None, text).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 async fn fail_release(lease: &Lease, release: &Release, reason: &str) -> anyhow::Result<bool> {
@@ -585,7 +599,7 @@ async fn conclude(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
     };
     let in_state = |state| verdicts.iter().any(|verdict| verdict.state == state);
     if release.state == ReleaseState::Queued {
-        return Ok(Next::After(Duration::ZERO));
+        return Ok(Next::After(QUEUED));
     }
     if in_state(ApplingState::RollingOut) {
         return Ok(Next::After(ON_TRIAL));

@@ -5,11 +5,14 @@ use iterapp_schema::{
     AppName, ApplingName, CronAction, EnvTable, EnvValue, Environment, Http, Ingress, Pooling, Run,
     Scale,
 };
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{database::connection::Databases, secrets::open::Opened};
+use crate::{
+    database::connection::{Address, Databases},
+    secrets::open::Opened,
+};
 
 /// Everything the platform needs to know about an appling at one commit in one environment,
 /// except its image: plain values, made by `release::plan`, stored with the release as JSON.
@@ -230,9 +233,20 @@ impl WantedEnvironment {
 
     /// Blots out the secrets of all of these.
     pub fn redactor(&self) -> Redactor {
-        let passwords = self.databases.0.values().map(|one| &one.password);
-        let all = self.opened.values().chain(passwords);
-        Redactor::new(all.map(|value| value.expose_secret().as_bytes()))
+        let passwords = self.databases.0.values().map(|one| one.password.clone());
+        let external = self.specs().filter_map(ApplingSpec::external_database);
+        let addresses = external.filter_map(|external| {
+            let opened = self.opened.get(&external.address)?;
+            Some(Address::parse(&opened.value).ok()?.connection("").password)
+        });
+        let all: Vec<SecretString> = self
+            .opened
+            .values()
+            .cloned()
+            .chain(passwords)
+            .chain(addresses)
+            .collect();
+        Redactor::new(all.iter().map(|value| value.expose_secret().as_bytes()))
     }
 
     /// The namespace `apps-{app}-{environment}` that holds everything of this environment.

@@ -14,7 +14,8 @@ use super::cluster::{Cluster, ClusterError};
 use super::desired::REQUEST;
 use super::labels;
 
-/// What a Secret holds, by key; nothing when there is none of that name.
+/// What a Secret holds, by key; nothing when there is none of that name, or it is none of the author's:
+/// the platform's own have others' secrets, such as the registry's password.
 ///
 /// # Errors
 /// When Kubernetes does not answer.
@@ -28,7 +29,12 @@ pub async fn read(
     let found = cluster
         .request(&what, || async { api.get_opt(name).await })
         .await?;
-    Ok(found.map(|secret| {
+    let ours = &cluster.settings().instance;
+    let is_authors = |secret: &Secret| {
+        let is_plain = secret.type_.as_deref().is_none_or(|kind| kind == "Opaque");
+        is_plain && secret.labels().get(labels::INSTANCE) != Some(ours)
+    };
+    Ok(found.filter(is_authors).map(|secret| {
         let data = secret.data.unwrap_or_default().into_iter();
         data.map(|(key, value)| (key, value.0.into())).collect()
     }))

@@ -15,17 +15,12 @@ use crate::{
     api,
     database::{
         backup::contents::Contents,
-        environment::server,
+        environment::{account, server},
         provision::{self, MakeError},
         rotation::{self, NotRotated},
-        servers::Server,
+        servers::{Account, Server},
     },
-    db::{
-        self,
-        apps::App,
-        backups::{Backup, State as Standing},
-        databases::Database,
-    },
+    db::{self, apps::App, backups::Backup, databases::Database, verdicts::Verdict},
     lease::Work,
     platform::Platform,
 };
@@ -45,6 +40,7 @@ pub async fn list(
     let mut told = Vec::new();
     for database in databases {
         let server = server(&platform, &database)?;
+        let who = account(&platform, &database)?;
         let shown = api::Database {
             appling: database.appling,
             name: database.name,
@@ -60,7 +56,7 @@ pub async fn list(
             trouble: None,
         };
         told.push(match database.made {
-            Some(_) => looked_at(server, shown).await,
+            Some(_) => looked_at(server, Some(&who), shown).await,
             None => shown,
         });
     }
@@ -87,14 +83,18 @@ pub async fn list(
             extensions: None,
             trouble: None,
         };
-        told.push(looked_at(server, shown).await);
+        told.push(looked_at(server, None, shown).await);
     }
     Ok(Json(told))
 }
 
 /// With what the server says of it.
-async fn looked_at(server: &Server, database: api::Database) -> api::Database {
-    let seen = match provision::look(server, &database.name).await {
+async fn looked_at(
+    server: &Server,
+    who: Option<&Account>,
+    database: api::Database,
+) -> api::Database {
+    let seen = match provision::look(server, who, &database.name).await {
         Ok(seen) => seen,
         Err(error) => {
             return api::Database {
@@ -157,27 +157,29 @@ pub async fn delete(
     let mut databases = databases.into_iter();
     let database = databases.find(|database| database.name == named.name);
     let database = database.ok_or_else(|| no_database(&app, environment))?;
-    let good = db::verdicts::good(&platform.db, database.environment).await?;
-    let user = good
-        .iter()
-        .find(|verdict| verdict.spec.database_owner() == Some(database.appling.as_ref()));
-    let unfinished = db::releases::unfinished(&platform.db, database.environment).await?;
-    if let Some(user) = user {
+    // Whoever makes a release locks the environment's row first.
+    let mut tx = platform.db.begin().await?;
+    db::environments::lock_or_create(&mut tx, &app.name, environment).await?;
+    let good = db::verdicts::good(&mut *tx, database.environment).await?;
+    let connected =
+        |verdict: &&Verdict| verdict.spec.database_owner() == Some(database.appling.as_ref());
+    if let Some(user) = good.iter().find(connected) {
         let message = format!("{} is connected to it", user.appling);
         return Err(
             Problem::conflict("in_use", message).hint("release it without [postgres] first")
         );
     }
-    if unfinished.is_some() {
+    if db::releases::unfinished(&mut *tx, database.environment)
+        .await?
+        .is_some()
+    {
         let message = "a release is on its way that may want it";
         return Err(Problem::conflict("in_use", message).hint("wait until it has ended"));
     }
-    let server = server(&platform, &database)?;
-    provision::delete(server, &database.name)
-        .await
-        .map_err(|error| unavailable(&error))?;
-    db::databases::delete(&platform.db, database.id).await?;
-    tracing::info!(app = %app.name, %environment, database = database.name, "database dropped");
+    // From here on it is nobody's: what a crash leaves can be dropped again.
+    db::databases::retire(&mut *tx, database.id).await?;
+    tx.commit().await?;
+    drop_former(&platform, &app, environment, &database.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -341,15 +343,17 @@ pub async fn restore(
 ) -> Answer<Json<api::Asked>> {
     let (app, backup) = find_backup(&platform, &app, &environment, id).await?;
     has_store(&platform)?;
-    if !matches!(backup.state, Standing::Taken | Standing::Proved) {
+    // One that is damaged is found out by the restore, which compares.
+    if backup.path.is_none() {
         let message = format!(
             "the backup is {}: it cannot be restored",
             backup.state.word()
         );
-        return Err(Problem::conflict("not_proved", message).hint(format!(
+        let hint = format!(
             "hops db backups -a {} -e {environment} shows those that can",
             app.name
-        )));
+        );
+        return Err(Problem::conflict("not_taken", message).hint(hint));
     }
     let target = parse_environment(target.environment.as_deref().unwrap_or(&environment))?;
     let mut tx = platform.db.begin().await?;

@@ -204,8 +204,8 @@ async fn proved(
         let backup = found.into_iter().find(|backup| backup.id == id);
         let backup = backup.ok_or_else(|| Failure::failed("gone", "the backup is gone"))?;
         match backup.state.as_str() {
-            "proved" => return Ok(backup),
-            "failed" => {
+            "proved" if backup.reason.is_none() => return Ok(backup),
+            _ if backup.reason.is_some() => {
                 let reason = backup.reason.unwrap_or_default();
                 return Err(Failure::failed(
                     "backup_failed",

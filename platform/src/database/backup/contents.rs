@@ -1,7 +1,8 @@
 //! What is in a database, so that two can be compared: the rows of each table with a checksum that does
 //! not depend on their order, and how many objects of each kind there are.
 //!
-//! Sequences are left out, as Postgres leaves them out of its snapshots, and so are large objects.
+//! Sequences are left out, as Postgres leaves them out of its snapshots, and so are large objects, and the
+//! rows of materialized views, which a restore makes anew.
 
 use std::collections::BTreeMap;
 
@@ -36,20 +37,24 @@ const SETTINGS: &str = "set local datestyle = 'ISO, YMD'; set local intervalstyl
 /// The tables of the author: none of Postgres' own, and none of an extension's.
 const TABLES: &str = "select n.nspname::text, c.relname::text from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
-    where c.relkind in ('r', 'm') and n.nspname not in ('pg_catalog', 'information_schema')
+    where c.relkind = 'r' and n.nspname not in ('pg_catalog', 'information_schema')
       and n.nspname not like 'pg\\_%'
       and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
     order by 1, 2";
 
+/// What an extension brings is not counted: another server has another version of it.
 const OBJECTS: &str = "with own as (
         select oid from pg_namespace
         where nspname not in ('pg_catalog', 'information_schema') and nspname not like 'pg\\_%'
-    )
-    select case relkind when 'i' then 'indexes' when 'v' then 'views' when 'S' then 'sequences'
-                        when 'f' then 'foreign tables' else 'tables' end, count(*)
-      from pg_class where relnamespace in (select oid from own) and relkind in ('i', 'v', 'S', 'f', 'r', 'p', 'm') group by 1
-    union all select 'functions', count(*) from pg_proc where pronamespace in (select oid from own)
-    union all select 'constraints', count(*) from pg_constraint where connamespace in (select oid from own)
+    ), extensions as (select classid, objid from pg_depend where deptype = 'e')
+    select case relkind when 'i' then 'indexes' when 'v' then 'views' when 'm' then 'materialized views'
+                        when 'S' then 'sequences' when 'f' then 'foreign tables' else 'tables' end, count(*)
+      from pg_class c where relnamespace in (select oid from own) and relkind in ('i', 'v', 'S', 'f', 'r', 'p', 'm')
+        and not exists (select from extensions e where e.classid = 'pg_class'::regclass and e.objid = c.oid)
+      group by 1
+    union all select 'functions', count(*) from pg_proc p where pronamespace in (select oid from own)
+        and not exists (select from extensions e where e.classid = 'pg_proc'::regclass and e.objid = p.oid)
+    union all select 'constraints', count(*) from pg_constraint where connamespace in (select oid from own) and contype <> 'n'
     union all select 'triggers', count(*) from pg_trigger t join pg_class c on c.oid = t.tgrelid
       where c.relnamespace in (select oid from own) and not t.tgisinternal";
 
@@ -65,7 +70,7 @@ impl Contents {
             sqlx::query_as(TABLES).fetch_all(&mut *connection).await?;
         for (schema, table) in tables {
             let count = format!(
-                "select count(*), coalesce(sum(('x' || substr(md5(t::text), 1, 15))::bit(60)::bigint), 0)::text from {}.{} t",
+                "select count(*), coalesce(sum(('x' || substr(md5(\"hops row\"::text), 1, 15))::bit(60)::bigint), 0)::text from {}.{} as \"hops row\"",
                 ident(&schema),
                 ident(&table)
             );
@@ -91,6 +96,12 @@ impl Contents {
 
     /// The first thing in which another differs, in words; nothing when it is the same.
     pub fn difference(&self, other: &Contents) -> Option<String> {
+        self.difference_of_rows(other)
+            .or_else(|| self.difference_of_objects(other))
+    }
+
+    /// The first table in which another differs.
+    pub fn difference_of_rows(&self, other: &Contents) -> Option<String> {
         let names = self.tables.keys().chain(other.tables.keys());
         for name in names {
             match (self.tables.get(name), other.tables.get(name)) {
@@ -108,6 +119,12 @@ impl Contents {
                 (None, _) => return Some(format!("{name} was not there")),
             }
         }
+        None
+    }
+
+    /// The first kind of objects of which another has more or less. Servers of other versions may count
+    /// otherwise.
+    pub fn difference_of_objects(&self, other: &Contents) -> Option<String> {
         let kinds = self.objects.keys().chain(other.objects.keys());
         for kind in kinds {
             let count = |contents: &Contents| contents.objects.get(kind).copied().unwrap_or(0);

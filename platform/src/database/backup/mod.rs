@@ -53,7 +53,11 @@ pub async fn work(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
         Err(error) => {
             let mut tx = lease.begin().await?;
             let reason = format!("{error:#}");
-            db::backups::fail(&mut *tx, backup.id, &reason).await?;
+            match backup.state {
+                // It may be as good as ever: only the proof could not be made.
+                State::Taken => db::backups::not_proved(&mut *tx, backup.id, &reason).await?,
+                _ => db::backups::fail(&mut *tx, backup.id, &reason).await?,
+            }
             tx.commit().await.context("writing down a failed backup")?;
             tracing::error!(database = backup.name, reason, "a backup failed");
             Ok(Next::Rest)

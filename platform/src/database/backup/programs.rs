@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::database::servers::Server;
+use crate::database::servers::{Account, Server};
 
 /// How long a dump or a restore may take.
 pub const DEADLINE: Duration = Duration::from_secs(6 * 60 * 60);
@@ -24,20 +24,22 @@ pub struct Dump {
 }
 
 impl Dump {
-    /// Starts to dump a database as its owner, in a snapshot that a transaction has exported.
+    /// Starts to dump a database as one of its own logins, in a snapshot that a transaction has exported.
     ///
     /// # Errors
     /// When there is no `pg_dump`.
     pub fn start(
         server: &Server,
+        who: &Account,
         database: &str,
         snapshot: &str,
     ) -> anyhow::Result<(Dump, impl AsyncRead + Unpin + use<>)> {
-        let mut command = program("pg_dump", server, database);
+        let mut command = program("pg_dump", server, who, database);
         command
             .arg("--format=custom")
             .arg(format!("--snapshot={snapshot}"))
-            .arg(format!("--role={database}"))
+            // Behind a migration that waits for our own snapshot it would wait for ever.
+            .arg("--lock-wait-timeout=10s")
             .arg("--no-password");
         let mut child = command.spawn().context("pg_dump cannot be started")?;
         let output = child.stdout.take().context("pg_dump has no output")?;
@@ -58,11 +60,15 @@ impl Dump {
 ///
 /// # Errors
 /// With the program's words, when the dump is damaged or the server refuses.
-pub async fn restore(server: &Server, database: &str, dump: &Path) -> anyhow::Result<()> {
-    let mut command = program("pg_restore", server, database);
+pub async fn restore(
+    server: &Server,
+    who: &Account,
+    database: &str,
+    dump: &Path,
+) -> anyhow::Result<()> {
+    let mut command = program("pg_restore", server, who, database);
     command
         .args(["--exit-on-error", "--no-owner", "--no-acl", "--no-password"])
-        .arg(format!("--role={database}"))
         .arg(format!("--dbname={database}"))
         .arg(dump);
     let mut child = command.spawn().context("pg_restore cannot be started")?;
@@ -72,12 +78,12 @@ pub async fn restore(server: &Server, database: &str, dump: &Path) -> anyhow::Re
 
 /// A program that is told by its environment where the server is and who to be there: its arguments
 /// everybody on the machine can read.
-fn program(name: &str, server: &Server, database: &str) -> Command {
+fn program(name: &str, server: &Server, who: &Account, database: &str) -> Command {
     let mut command = Command::new(name);
     command
         .env_remove("PGSERVICE")
         .env("PGDATABASE", database)
-        .envs(server.variables())
+        .envs(server.variables(who))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -12,12 +12,15 @@ use crate::{
         environment::new_password,
         names::Login,
         provision::{self, Wanted},
-        servers::Server,
+        servers::{Account, Server},
     },
     db::{self, backups::Backup},
     lease::Lease,
     platform::Platform,
 };
+
+/// Of so many tries before one looks for what they left.
+pub(super) const LEFT_BEHIND: i64 = 8;
 
 /// Proves the backup that was taken, and writes down what became of it.
 ///
@@ -28,11 +31,17 @@ pub async fn prove(platform: &Platform, lease: &Lease, backup: &Backup) -> anyho
     let server = platform.databases.get(&backup.server);
     let server =
         server.context("its database server is not in the platform's settings any more")?;
-    let scratch = format!("hops_proof_{}", backup.id.simple());
-    provision::delete(server, &scratch).await?;
+    // A try that lost its lease has a scratch database of its own, which this one may drop.
+    let name = |epoch: i64| format!("hops_proof_{}_{epoch}", backup.id.simple());
+    for before in (lease.epoch() - LEFT_BEHIND..lease.epoch()).filter(|epoch| *epoch > 0) {
+        provision::delete(server, &name(before)).await?;
+    }
+    let scratch = name(lease.epoch());
     let begun = Instant::now();
     let restored = tokio::select! {
-        restored = restore_as(platform, server, backup, &scratch) => restored,
+        restored = restore_as(platform, server, backup, &scratch) => {
+            restored.and_then(|contents| compare(backup, &contents))
+        }
         lost = lease.lost() => return Err(lost.into()),
     };
     let seconds = begun.elapsed().as_secs_f64();
@@ -68,7 +77,8 @@ pub enum NotRestored {
     Away(#[from] anyhow::Error),
 }
 
-/// Makes a database of this name, restores a backup into it, and compares it with what was dumped.
+/// Makes a database of this name and restores a backup into it, as that database's own login: what is in a
+/// dump runs with that one's rights and no others. The rows are compared with those that were dumped.
 ///
 /// # Errors
 /// See [`NotRestored`].
@@ -77,7 +87,7 @@ pub async fn restore_as(
     server: &Server,
     backup: &Backup,
     name: &str,
-) -> Result<(), NotRestored> {
+) -> Result<Contents, NotRestored> {
     let folder = tempfile::tempdir().context("a folder for a dump")?;
     let file = folder.path().join("dump");
     fetch(platform, backup, &file).await?;
@@ -90,21 +100,34 @@ pub async fn restore_as(
     provision::make(server, &wanted)
         .await
         .map_err(anyhow::Error::from)?;
-    // With a dump whose digest is right this is the server's trouble, or an extension's.
-    programs::restore(server, name, &file)
-        .await
-        .map_err(|error| NotRestored::Damaged(format!("it cannot be restored: {error:#}")))?;
-    let contents = read(server, name).await?;
+    let who = wanted.account();
+    // The dump is whole: what fails is the server's trouble, or an extension's.
+    programs::restore(server, &who, name, &file).await?;
+    let contents = read(server, &who, name).await?;
     let dumped = backup
         .contents
         .as_ref()
         .context("a backup without contents")?;
-    match dumped.difference(&contents) {
-        None => Ok(()),
-        Some(difference) => Err(NotRestored::Damaged(format!(
-            "what was restored is not what was dumped: {difference}"
-        ))),
+    match dumped.difference_of_rows(&contents) {
+        None => Ok(contents),
+        Some(difference) => Err(NotRestored::Damaged(not_dumped(&difference))),
     }
+}
+
+/// Of the same server not only the rows must be the same.
+fn compare(backup: &Backup, contents: &Contents) -> Result<(), NotRestored> {
+    let dumped = backup
+        .contents
+        .as_ref()
+        .context("a backup without contents")?;
+    match dumped.difference_of_objects(contents) {
+        None => Ok(()),
+        Some(difference) => Err(NotRestored::Damaged(not_dumped(&difference))),
+    }
+}
+
+fn not_dumped(difference: &str) -> String {
+    format!("what was restored is not what was dumped: {difference}")
 }
 
 /// Copies the dump out of the store. A truncated or an altered one is found out here.
@@ -131,9 +154,9 @@ async fn fetch(platform: &Platform, backup: &Backup, file: &Path) -> Result<(), 
     Ok(())
 }
 
-async fn read(server: &Server, name: &str) -> anyhow::Result<Contents> {
+async fn read(server: &Server, who: &Account, name: &str) -> anyhow::Result<Contents> {
     let what = || format!("the database server `{}`", server.name);
-    let mut connection = server.connect_to(name).await.with_context(what)?;
+    let mut connection = server.connect_as(who, name).await.with_context(what)?;
     connection.execute("begin").await.with_context(what)?;
     let contents = Contents::read(&mut connection).await;
     let _ = connection.close().await;

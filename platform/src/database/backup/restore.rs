@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     TRIES,
-    prove::{NotRestored, restore_as},
+    prove::{LEFT_BEHIND, NotRestored, restore_as},
 };
 use crate::{
     database::{
@@ -57,14 +57,31 @@ async fn restored(
     let server = server.context("there is no database server for this environment")?;
     let owner = restore.appling.as_ref();
     let app = &environment.app;
-    // The same name at each try: what the one before left is dropped.
-    let name = names::database(app, environment.environment, owner, restore.id);
-    provision::delete(server, &name)
-        .await
-        .map_err(anyhow::Error::from)?;
-    tokio::select! {
-        restored = restore_as(platform, server, &backup, &name) => restored?,
+    // Each try has a name of its own: one that lost its lease cannot reach what another made.
+    let name = |epoch: i64| {
+        let own = restore
+            .id
+            .as_u128()
+            .wrapping_add(epoch.unsigned_abs().into());
+        names::database(app, environment.environment, owner, Uuid::from_u128(own))
+    };
+    let since = (lease.epoch() - LEFT_BEHIND).max(1);
+    let drop = |name: String| async move {
+        let dropped = provision::delete(server, &name).await;
+        dropped.map_err(|error| NotRestored::Away(error.into()))
+    };
+    for before in since..lease.epoch() {
+        drop(name(before)).await?;
+    }
+    let name = name(lease.epoch());
+    let restored = tokio::select! {
+        restored = restore_as(platform, server, &backup, &name) => restored,
         lost = lease.lost() => return Err(NotRestored::Away(lost.into())),
+    };
+    if let Err(error) = restored {
+        // No copy of somebody's data is left that nobody knows of.
+        drop(name).await?;
+        return Err(error);
     }
     let password = new_password();
     let wanted = Wanted {

@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodSpec, Secret};
 use kube::api::ListParams;
 
 use super::super::cluster::Cluster;
+use super::super::observe::end_of;
 use super::kind::Kind;
 use super::write::Writer;
 use super::{ApplyError, Fence, OurNamespace};
@@ -48,17 +50,25 @@ impl Named {
         let ours = ListParams::default();
         let sets = cluster.in_namespace::<ReplicaSet>(&namespace.name);
         let pods = cluster.in_namespace::<Pod>(&namespace.name);
+        let jobs = cluster.in_namespace::<Job>(&namespace.name);
         let what = format!("list the pods of {}", namespace.name);
-        let (sets, pods) = tokio::try_join!(
+        // Pods last: one that is made meanwhile was named by what makes it.
+        let (sets, jobs) = tokio::try_join!(
             cluster.request(&what, || async { sets.list(&ours).await }),
-            cluster.request(&what, || async { pods.list(&ours).await }),
+            cluster.request(&what, || async { jobs.list(&ours).await }),
         )?;
+        let pods = cluster
+            .request(&what, || async { pods.list(&ours).await })
+            .await?;
         let mut named = Self::default();
         for set in sets.items {
             let Some(spec) = set.spec.filter(|spec| spec.replicas != Some(0)) else {
                 continue;
             };
             named.of(spec.template.and_then(|template| template.spec));
+        }
+        for job in jobs.items.into_iter().filter(|job| end_of(job).is_none()) {
+            named.of(job.spec.and_then(|spec| spec.template.spec));
         }
         let ended = |pod: &Pod| {
             let phase = pod

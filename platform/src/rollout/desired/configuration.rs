@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use secrecy::ExposeSecret;
 
-use super::{Part, pod, sql_proxy};
+use super::{Part, pod, pull_secret, sql_proxy};
 use crate::database::connection::Address;
 use crate::rollout::labels;
 use crate::secrets::open::OpenedValue;
@@ -33,6 +33,14 @@ struct Values<'a> {
     secret: BTreeMap<String, OpenedValue>,
     /// Keys of Secrets that the platform has not made, or that it could not open.
     elsewhere: BTreeMap<String, (&'a str, &'a str)>,
+}
+
+/// Stands for a Secret that may not be had: whoever reads the pod's events learns that it is not there.
+const NONE: &str = "not-available";
+
+/// Whether a Secret of this name would be the platform's.
+fn is_ours(name: &str) -> bool {
+    name == pull_secret::NAME || name.starts_with("cron-") || labels::without_content(name) != name
 }
 
 /// The plain values of the parts, each once.
@@ -257,8 +265,14 @@ impl<'a> Values<'a> {
             let opened = part.wanted.opened.get(value);
             match (value, opened.filter(|opened| !opened.is_in_namespace)) {
                 (_, Some(opened)) => drop(values.secret.insert(name, opened.clone())),
-                (EnvValue::Secret { secret, key }, None) => {
+                // One of our own by its name holds others' secrets, and was never opened.
+                (EnvValue::Secret { secret, key }, None)
+                    if opened.is_some() || !is_ours(secret) =>
+                {
                     values.elsewhere.insert(name, (secret, key));
+                }
+                (EnvValue::Secret { key, .. }, None) => {
+                    values.elsewhere.insert(name, (NONE, key));
                 }
                 (value, None) => {
                     values
