@@ -9,8 +9,7 @@
 
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use tests::{App, Kube, Options, Platform, Pod, Repo, setting, superuser};
+use tests::{App, Options, Platform, Pod, Repo, node_address, proxy_login, setting, superuser};
 use tokio::process::Command;
 
 const ROUNDS: usize = 7;
@@ -30,10 +29,10 @@ async fn latency() {
     let app = serving(&platform, "replicas = 1\n[postgres]\n").await;
     let pod = Pod::all(&app.namespace("test")).remove(0);
     let proxy = proxy_of(&pod).await;
-    let (login, password) = login_of(&app);
+    let (login, password) = proxy_login(&app);
     let database = login.trim_end_matches("_a").to_owned();
     let direct = [
-        ("PGHOST", host()),
+        ("PGHOST", node_address()),
         ("PGPORT", "5433".to_owned()),
         ("PGUSER", login),
         ("PGPASSWORD", password),
@@ -69,7 +68,7 @@ async fn pooling() {
     });
     let iterapp = format!("replicas = {PODS}\n[postgres]\npooling = \"transaction\"\n");
     let app = serving(&platform, &iterapp).await;
-    let (login, _) = login_of(&app);
+    let (login, _) = proxy_login(&app);
     let database = login.trim_end_matches("_a").to_owned();
     let pods = Pod::all(&app.namespace("test"));
     assert_eq!(pods.len(), PODS);
@@ -124,11 +123,6 @@ fn roomy() -> PathBuf {
     )
     .expect("a file");
     file
-}
-
-fn host() -> String {
-    let registry = setting("HOPS_REGISTRY");
-    registry.split(':').next().expect("an address").to_owned()
 }
 
 fn through_proxy(database: &str) -> [(&'static str, String); 6] {
@@ -200,18 +194,6 @@ async fn pgbench(process: u32, variables: &[(&'static str, String)], clients: &s
         .find_map(|line| line.strip_prefix("latency average = "));
     let latency = latency.and_then(|rest| rest.split(' ').next()?.parse().ok());
     latency.unwrap_or_else(|| panic!("{told}{}", String::from_utf8_lossy(&output.stderr)))
-}
-
-fn login_of(app: &App<'_>) -> (String, String) {
-    let namespace = app.namespace("test");
-    let names = Kube::names("secrets", &namespace);
-    let name = names.iter().find(|name| name.contains("-database-"));
-    let secret = Kube::get("secret", name.expect("a proxy's Secret"), &namespace);
-    let users = secret["data"]["users.txt"].as_str().expect("the users");
-    let users = String::from_utf8(STANDARD.decode(users).expect("base64")).expect("text");
-    let mut words = users.split('"').skip(1).step_by(2).map(str::to_owned);
-    let mut word = || words.next().expect("a word");
-    (word(), word())
 }
 
 fn median(of: &mut [f64]) -> f64 {

@@ -8,9 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
-use crate::setting;
+use crate::{App, Kube, setting};
 
 /// A pool of the superuser on a database of the stack's server for apps.
 ///
@@ -54,6 +55,32 @@ async fn pool(url: &str) -> PgPool {
     options.connect(url).await.expect("a Postgres of the apps")
 }
 
+/// Where this machine is for pods.
+///
+/// # Panics
+/// When the stack is not running.
+pub fn node_address() -> String {
+    let registry = setting("HOPS_REGISTRY");
+    let address = registry.split(':').next();
+    address.expect("an address").to_owned()
+}
+
+/// The login of an app's database in test, and its password, as only the proxy has them.
+///
+/// # Panics
+/// When no pod has a proxy.
+pub fn proxy_login(app: &App<'_>) -> (String, String) {
+    let namespace = app.namespace("test");
+    let names = Kube::names("secrets", &namespace);
+    let name = names.iter().find(|name| name.contains("-database-"));
+    let secret = Kube::get("secret", name.expect("a proxy's Secret"), &namespace);
+    let users = secret["data"]["users.txt"].as_str().expect("the users");
+    let users = String::from_utf8(STANDARD.decode(users).expect("base64")).expect("text");
+    let mut words = users.split('"').skip(1).step_by(2).map(str::to_owned);
+    let mut word = || words.next().expect("a word");
+    (word(), word())
+}
+
 /// A server of a test's own, at the address at which pods reach this machine. It ends with this.
 pub struct PostgresServer {
     folder: tempfile::TempDir,
@@ -68,8 +95,7 @@ impl PostgresServer {
     /// # Panics
     /// When Debian's Postgres is not there, or does not start.
     pub fn start() -> PostgresServer {
-        let host = setting("HOPS_REGISTRY");
-        let host = host.split(':').next().expect("an address").to_owned();
+        let host = node_address();
         let folder = tempfile::Builder::new().prefix("hops-postgres-").tempdir();
         let folder = folder.expect("a folder for a Postgres");
         let free = TcpListener::bind((host.as_str(), 0)).expect("a port");

@@ -7,7 +7,7 @@ use tokio::{
     process::Command,
 };
 
-use crate::server_image;
+use crate::{server_image, want_base_image};
 
 /// A work folder with a repository.
 pub struct Repo {
@@ -84,6 +84,24 @@ impl Repo {
             .join(name);
         copy(&root, repo.path());
         repo.commit(name).await;
+        repo
+    }
+
+    /// One of the drivers of the sample `databases` by itself, in a file with these lines too.
+    ///
+    /// # Panics
+    /// When there is no such driver.
+    pub async fn driver(name: &str, lines: &str) -> Repo {
+        want_base_image("debian").await;
+        let repo = Repo::sample("databases").await;
+        for folder in ["libpq", "node", "python"] {
+            repo.delete(&format!("{folder}/iterapp.toml"));
+        }
+        let iterapp = format!(
+            "port = 3000\nreplicas = 1\nreadiness_path = \"/health\"\n{lines}\n[build]\ndockerfile = \"{name}/Dockerfile\"\n"
+        );
+        repo.write("iterapp.toml", &iterapp);
+        repo.commit("one").await;
         repo
     }
 

@@ -4,10 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
-use tests::{
-    App, Hops, Options, Platform, Ran, Repo, Role, eventually, get, post, superuser,
-    want_base_image,
-};
+use tests::{App, Hops, Options, Platform, Ran, Repo, Role, eventually, get, post, superuser};
 
 /// A platform that keeps backups in a folder.
 struct Keeper {
@@ -62,17 +59,8 @@ impl Keeper {
 
 /// An app with a real driver and a note in its database.
 async fn with_note<'p>(platform: &'p Platform, prefix: &str) -> (App<'p>, Repo) {
-    want_base_image("debian").await;
     let app = platform.app(prefix).await;
-    let repo = Repo::sample("databases").await;
-    for folder in ["libpq", "node", "python"] {
-        repo.delete(&format!("{folder}/iterapp.toml"));
-    }
-    repo.write(
-        "iterapp.toml",
-        "port = 3000\nreplicas = 1\n[postgres]\nextensions = [\"pg_trgm\"]\n[build]\ndockerfile = \"libpq/Dockerfile\"\n",
-    );
-    repo.commit("one").await;
+    let repo = Repo::driver("libpq", "[postgres]\nextensions = [\"pg_trgm\"]").await;
     app.push_live(&repo).await;
     write(&app, "test", "kept").await;
     (app, repo)

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tests::{
     Answer, App, Connections, Hops, Kube, Load, Options, Platform, Pod, PostgresServer, Repo,
-    Tally, eventually, eventually_within, get, setting, shared, superuser, want_base_image,
+    Tally, eventually, eventually_within, get, node_address, proxy_login, setting, shared,
+    superuser, want_base_image,
 };
 
 const DRIVERS: [&str; 3] = ["libpq", "node", "python"];
@@ -19,21 +20,6 @@ async fn drivers(platform: &'static Platform, prefix: &str) -> (App<'static>, Re
     let repo = Repo::sample("databases").await;
     app.push_live(&repo).await;
     (app, repo)
-}
-
-/// One of the three, by itself.
-async fn driver(name: &str, more: &str) -> Repo {
-    want_base_image("debian").await;
-    let repo = Repo::sample("databases").await;
-    let iterapp = format!(
-        "port = 3000\nreplicas = 1\nreadiness_path = \"/health\"\n{more}\n[build]\ndockerfile = \"{name}/Dockerfile\"\n"
-    );
-    for other in DRIVERS {
-        repo.delete(&format!("{other}/iterapp.toml"));
-    }
-    repo.write("iterapp.toml", &iterapp);
-    repo.commit("one").await;
-    repo
 }
 
 async fn ok(host: &str, path: &str) -> Answer {
@@ -216,7 +202,7 @@ async fn role(database: &str) -> Value {
 #[tokio::test]
 async fn a_rotation_and_a_rollout_lose_no_query() {
     let app = shared().app("rotate").await;
-    let repo = driver("libpq", "[postgres]").await;
+    let repo = Repo::driver("libpq", "[postgres]").await;
     app.push_live(&repo).await;
     let host = app.host("test");
     ok(&host, "/select1").await;
@@ -284,24 +270,9 @@ async fn more(load: &Load) {
     .await;
 }
 
-/// A password of an app's proxy, as only Kubernetes has it.
-fn password_of(app: &App<'_>) -> (String, String) {
-    let namespace = app.namespace("test");
-    let names = Kube::names("secrets", &namespace);
-    let name = names.iter().find(|name| name.contains("-database-"));
-    let secret = Kube::get("secret", name.expect("a proxy's Secret"), &namespace);
-    use base64::{Engine, engine::general_purpose::STANDARD};
-    let users = secret["data"]["users.txt"].as_str().expect("the users");
-    let users = String::from_utf8(STANDARD.decode(users).expect("base64")).expect("text");
-    let mut words = users.split('"').skip(1).step_by(2);
-    let mut word = || words.next().expect("a word").to_owned();
-    (word(), word())
-}
-
 /// What psql says of a query as this user of a database, by the server's address.
 async fn psql(user: &str, password: &str, database: &str) -> Result<String, String> {
-    let host = setting("HOPS_REGISTRY");
-    let host = host.split(':').next().expect("an address").to_owned();
+    let host = node_address();
     let output = tokio::process::Command::new("psql")
         .args(["-At", "-c", "select current_user"])
         .env("PGHOST", host)
@@ -332,7 +303,7 @@ async fn nobody_gets_into_anothers_database() {
         name_of(shared(), &one, "test").await,
         name_of(shared(), &other, "test").await,
     );
-    let (user, password) = password_of(&one);
+    let (user, password) = proxy_login(&one);
     assert_eq!(
         psql(&user, &password, &database).await,
         Ok(database.clone())
@@ -390,15 +361,14 @@ async fn a_database_somewhere_else_is_a_choice() {
             .await
             .expect("a database");
     }
-    let host = setting("HOPS_REGISTRY");
-    let host = host.split(':').next().expect("an address");
+    let host = node_address();
     let hops = Hops::of(shared());
     let set = [
         "secrets", "set", "-a", &app.name, "-e", "test", "billing", "url",
     ];
     // Not an address: told at its line.
     hops.run_in(hops.home(), &set, "geheim-4711").await.ok();
-    let repo = driver("libpq", "[postgres]\nexternal = \"billing\"").await;
+    let repo = Repo::driver("libpq", "[postgres]\nexternal = \"billing\"").await;
     app.push(&repo).await;
     let refused = app.last_release().await;
     assert_eq!(refused.state(), "failed");

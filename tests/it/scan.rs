@@ -13,10 +13,9 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::Value;
 use tests::{
     App, Hops, Kube, Options, Platform, Pod, Repo, Role, eventually, find_below, find_in,
-    server_image,
+    proxy_login, server_image,
 };
 
 /// The arguments of every process that a platform starts, while this is there.
@@ -273,7 +272,7 @@ async fn nothing_that_the_platform_writes_holds_a_secret() {
     .await;
 
     let mut known = secrets.all();
-    known.push(password(&app));
+    known.push(proxy_login(&app).1);
     known.push(platform.token.clone());
     assert_eq!(known.len(), 40);
     let texts: Vec<&str> = known
@@ -300,16 +299,4 @@ async fn nothing_that_the_platform_writes_holds_a_secret() {
         .map(|(_, text)| text.as_str())
         .collect();
     assert_eq!(found, BTreeSet::from([app.name.as_str()]));
-}
-
-/// The password of the app's database, as its proxy has it.
-fn password(app: &App<'_>) -> String {
-    let namespace = app.namespace("test");
-    let names = Kube::names("secrets", &namespace);
-    let name = names.iter().find(|name| name.contains("-database-"));
-    let secret: Value = Kube::get("secret", name.expect("a proxy's Secret"), &namespace);
-    let users = secret["data"]["users.txt"].as_str().expect("the users");
-    let users = STANDARD.decode(users).expect("base64");
-    let users = String::from_utf8(users).expect("text");
-    users.split('"').nth(3).expect("a password").to_owned()
 }

@@ -5,7 +5,7 @@ mod backups;
 use std::io::{BufRead, IsTerminal};
 
 use clap::Subcommand;
-use iterapp_schema::{ApplingName, Environment};
+use iterapp_schema::ApplingName;
 use reqwest::Method;
 
 use crate::api::Database;
@@ -13,7 +13,7 @@ use crate::api::Database;
 use super::client::{Ask, Client};
 use super::failure::Failure;
 use super::table::Table;
-use super::target::{AppArgument, appling_name, environment};
+use super::target::{EnvironmentArguments, appling_name, path_below};
 use super::ui::Ui;
 use super::{Context, time};
 
@@ -26,24 +26,16 @@ pub struct Db {
 
 #[derive(Debug, Subcommand)]
 enum DbCommand {
-    Info(Of),
+    /// Show each database with its size, connections and extensions
+    Info(EnvironmentArguments),
     Rotate(Rotate),
     Backup(backups::BackUp),
-    Backups(Of),
+    /// Show the backups, and when each was last proved
+    Backups(EnvironmentArguments),
     Prove(backups::Prove),
     Restore(backups::Restore),
     Copy(backups::Copy),
     Drop(Drop),
-}
-
-/// Show each of them with its size and age
-#[derive(Debug, clap::Args)]
-struct Of {
-    #[command(flatten)]
-    app: AppArgument,
-    /// The environment: prod, test, or snap0 to snap9
-    #[arg(short = 'e', long, value_parser = environment)]
-    environment: Environment,
 }
 
 /// Give a database another password; its pods move over one by one, and no query is lost
@@ -56,7 +48,7 @@ Examples:
   hops db rotate -a hello -e prod")]
 struct Rotate {
     #[command(flatten)]
-    of: Of,
+    of: EnvironmentArguments,
     /// Of several databases, that of this appling
     #[arg(long, value_parser = appling_name)]
     appling: Option<ApplingName>,
@@ -66,7 +58,7 @@ struct Rotate {
 #[derive(Debug, clap::Args)]
 struct Drop {
     #[command(flatten)]
-    of: Of,
+    of: EnvironmentArguments,
     /// The database's name, as `hops db info` shows it; else it is asked for
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
@@ -89,17 +81,15 @@ impl Db {
     }
 }
 
-/// The segments of the path to an environment's databases.
-fn path<'a>(app: &'a str, environment: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
-    let start = ["apps", app, "environments", environment, "databases"];
-    start.into_iter().chain(rest.iter().copied()).collect()
-}
-
-async fn info(of: Of, client: &Client, context: &mut Context) -> Result<(), Failure> {
+async fn info(
+    of: EnvironmentArguments,
+    client: &Client,
+    context: &mut Context,
+) -> Result<(), Failure> {
     let app = of.app.choose(context, client.url())?;
     let environment = of.environment.to_string();
     let ask = Ask {
-        path: &path(app.as_ref(), &environment, &[]),
+        path: &path_below(&app, &environment, &["databases"]),
         query: &[],
     };
     let databases: Vec<Database> = client.get(ask).await?;
@@ -186,14 +176,13 @@ impl Rotate {
             .into_iter()
             .collect();
         let ask = Ask {
-            path: &path(app.as_ref(), &environment, &["rotate"]),
+            path: &path_below(&app, &environment, &["databases", "rotate"]),
             query: &query,
         };
         client.change(Method::POST, ask, None::<&()>).await?;
-        done(
-            &mut context.ui,
-            &format!("the password was changed; pods in {environment} move over to it"),
-        )
+        context.ui.done(format_args!(
+            "the password was changed; pods in {environment} move over to it"
+        ))
     }
 }
 
@@ -207,26 +196,21 @@ impl Drop {
             None => typed_name(context)?,
         };
         let ask = Ask {
-            path: &path(app.as_ref(), &environment, &[]),
+            path: &path_below(&app, &environment, &["databases"]),
             query: &[("name", typed.clone())],
         };
         client.change(Method::DELETE, ask, None::<&()>).await?;
-        done(&mut context.ui, &format!("dropped {typed}"))
+        context.ui.done(format_args!("dropped {typed}"))
     }
 }
 
 fn typed_name(context: &mut Context) -> Result<String, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage("nobody is there to be asked")
-            .hint("type the database's name: --confirm NAME"));
-    }
-    context
-        .ui
-        .note("this deletes the database and all that is in it; type its name to go on:");
-    let mut typed = String::new();
-    let read = std::io::stdin().lock().read_line(&mut typed);
-    read.map_err(|error| Failure::usage("cannot read the name").cause(error))?;
-    Ok(typed.trim().to_owned())
+    let question = "this deletes the database and all that is in it; type its name to go on:";
+    typed(
+        context,
+        question,
+        "type the database's name: --confirm NAME",
+    )
 }
 
 /// Goes on when it was said to, or when somebody at the terminal says so.
@@ -234,22 +218,21 @@ fn confirmed(context: &mut Context, yes: bool, question: &str) -> Result<(), Fai
     if yes {
         return Ok(());
     }
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage("nobody is there to be asked").hint("add --yes to go on"));
-    }
-    context.ui.note(format_args!("{question}; go on? [y/N]"));
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    read.map_err(|error| Failure::usage("cannot read the answer").cause(error))?;
-    match answer.trim() {
+    let question = format!("{question}; go on? [y/N]");
+    match typed(context, &question, "add --yes to go on")?.as_str() {
         "y" | "Y" | "yes" => Ok(()),
         _ => Err(Failure::failed("not_confirmed", "nothing was changed")),
     }
 }
 
-fn done(ui: &mut Ui, what: &str) -> Result<(), Failure> {
-    match ui.is_json() {
-        true => ui.json(&serde_json::json!({})),
-        false => ui.line(what),
+/// What somebody at the terminal answers; without one, what to do instead.
+fn typed(context: &mut Context, question: &str, instead: &str) -> Result<String, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("nobody is there to be asked").hint(instead));
     }
+    context.ui.note(question);
+    let mut typed = String::new();
+    let read = std::io::stdin().lock().read_line(&mut typed);
+    read.map_err(|error| Failure::usage("cannot read the answer").cause(error))?;
+    Ok(typed.trim().to_owned())
 }

@@ -1,7 +1,6 @@
 //! `hops secrets`: secrets of an environment that stand in no file.
 
 use clap::Subcommand;
-use iterapp_schema::Environment;
 use reqwest::Method;
 use secrecy::ExposeSecret;
 
@@ -11,8 +10,7 @@ use super::client::{Ask, Client};
 use super::failure::Failure;
 use super::login::value_from_stdin;
 use super::table::Table;
-use super::target::{AppArgument, environment};
-use super::ui::Ui;
+use super::target::{EnvironmentArguments, path_below};
 use super::{Context, time};
 
 /// Set, list and delete secrets of an environment: `{ secret = "name", key = "key" }` in iterapp.toml
@@ -25,18 +23,9 @@ pub struct Secrets {
 #[derive(Debug, Subcommand)]
 enum SecretsCommand {
     Set(Set),
-    List(Of),
+    /// List the secrets of an environment, never their values
+    List(EnvironmentArguments),
     Delete(Delete),
-}
-
-/// Of which app and environment
-#[derive(Debug, clap::Args)]
-struct Of {
-    #[command(flatten)]
-    app: AppArgument,
-    /// The environment: prod, test, or snap0 to snap9
-    #[arg(short = 'e', long, value_parser = environment)]
-    environment: Environment,
 }
 
 /// Set a value, which is asked for or read from stdin; pods that use it are replaced
@@ -47,7 +36,7 @@ Examples:
   in iterapp.toml:  KEY = { secret = \"firebase\", key = \"private_key\" }")]
 struct Set {
     #[command(flatten)]
-    of: Of,
+    of: EnvironmentArguments,
     /// The secret's name
     name: String,
     /// The key in it
@@ -58,7 +47,7 @@ struct Set {
 #[derive(Debug, clap::Args)]
 struct Delete {
     #[command(flatten)]
-    of: Of,
+    of: EnvironmentArguments,
     /// The secret's name
     name: String,
     /// The key in it; without one all of them
@@ -77,12 +66,6 @@ impl Secrets {
     }
 }
 
-/// The segments of the path to an environment's secrets.
-fn path<'a>(app: &'a str, environment: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
-    let start = ["apps", app, "environments", environment, "secrets"];
-    start.into_iter().chain(rest.iter().copied()).collect()
-}
-
 impl Set {
     async fn run(self, client: &Client, context: &mut Context) -> Result<(), Failure> {
         let Self { of, name, key } = self;
@@ -92,16 +75,15 @@ impl Set {
             value: value.expose_secret().to_owned(),
         };
         let environment = of.environment.to_string();
-        let path = path(app.as_ref(), &environment, &[&name, &key]);
+        let path = path_below(&app, &environment, &["secrets", &name, &key]);
         let ask = Ask {
             path: &path,
             query: &[],
         };
         client.change(Method::PUT, ask, Some(&body)).await?;
-        done(
-            &mut context.ui,
-            &format!("set {name} {key} in {environment}"),
-        )
+        context
+            .ui
+            .done(format_args!("set {name} {key} in {environment}"))
     }
 }
 
@@ -111,30 +93,26 @@ impl Delete {
         let app = of.app.choose(context, client.url())?;
         let environment = of.environment.to_string();
         let query: Vec<(&str, String)> = key.into_iter().map(|key| ("key", key)).collect();
-        let path = path(app.as_ref(), &environment, &[&name]);
+        let path = path_below(&app, &environment, &["secrets", &name]);
         let ask = Ask {
             path: &path,
             query: &query,
         };
         client.change(Method::DELETE, ask, None::<&()>).await?;
-        done(
-            &mut context.ui,
-            &format!("deleted {name} from {environment}"),
-        )
+        context
+            .ui
+            .done(format_args!("deleted {name} from {environment}"))
     }
 }
 
-fn done(ui: &mut Ui, what: &str) -> Result<(), Failure> {
-    match ui.is_json() {
-        true => ui.json(&serde_json::json!({})),
-        false => ui.line(what),
-    }
-}
-
-async fn list(of: Of, client: &Client, context: &mut Context) -> Result<(), Failure> {
+async fn list(
+    of: EnvironmentArguments,
+    client: &Client,
+    context: &mut Context,
+) -> Result<(), Failure> {
     let app = of.app.choose(context, client.url())?;
     let environment = of.environment.to_string();
-    let path = path(app.as_ref(), &environment, &[]);
+    let path = path_below(&app, &environment, &["secrets"]);
     let ask = Ask {
         path: &path,
         query: &[],

@@ -73,6 +73,22 @@ pub fn from_variable(vars: &Vars) -> Result<Option<AppName>, Failure> {
     AppName::parse(&text).map(Some).map_err(wrong)
 }
 
+/// The options `-a` and `-e`.
+#[derive(Debug, clap::Args)]
+pub struct EnvironmentArguments {
+    #[command(flatten)]
+    pub app: AppArgument,
+    /// The environment: prod, test, or snap0 to snap9
+    #[arg(short = 'e', long, value_parser = environment)]
+    pub environment: Environment,
+}
+
+/// The segments of a path below an environment.
+pub fn path_below<'a>(app: &'a AppName, environment: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
+    let start = ["apps", app.as_ref(), "environments", environment];
+    start.into_iter().chain(rest.iter().copied()).collect()
+}
+
 /// Reads an app's name from the command line.
 pub fn app_name(text: &str) -> Result<AppName, String> {
     AppName::parse(text).map_err(|error| format!("{error}; {}", error.hint()))

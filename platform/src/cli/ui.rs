@@ -65,6 +65,14 @@ impl Ui {
         self.serialised(serde_json::to_string_pretty(value))
     }
 
+    /// That something was done, of which there is nothing else to tell.
+    pub fn done(&mut self, what: impl Display) -> Result<(), Failure> {
+        match self.is_json() {
+            true => self.json(&serde_json::json!({})),
+            false => self.line(what),
+        }
+    }
+
     /// One line of newline-delimited JSON.
     pub fn json_line(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         self.serialised(serde_json::to_string(value))

@@ -8,6 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use crate::secrets::hex;
+
 /// How one makes sure that a server is the right one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tls {
@@ -302,7 +304,7 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// Ten hexadecimal digits and more that stand for what a proxy connects with.
+/// Sixteen hexadecimal digits that stand for what a proxy connects with.
 pub fn content(connection: &Connection, pooling: Pooling) -> String {
     let mut told = pgbouncer(connection, pooling);
     told.remove(USERS);
@@ -310,11 +312,7 @@ pub fn content(connection: &Connection, pooling: Pooling) -> String {
         "{told:?}{}{}",
         connection.login, connection.fingerprint
     ));
-    digest
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(&digest[..8])
 }
 
 #[cfg(test)]

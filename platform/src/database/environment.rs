@@ -21,7 +21,7 @@ use crate::{
     },
     platform::Platform,
     release::spec::{ApplingSpec, WantedEnvironment},
-    secrets::random,
+    secrets::{hex, random},
 };
 
 /// Where databases are wanted.
@@ -47,6 +47,15 @@ pub enum NotMade {
     /// The platform's own database failed.
     #[error(transparent)]
     Failed(#[from] anyhow::Error),
+}
+
+impl From<MakeError> for NotMade {
+    fn from(error: MakeError) -> NotMade {
+        match error {
+            MakeError::Refused(message) => NotMade::Refused(message),
+            MakeError::Away(message) => NotMade::Away(message),
+        }
+    }
 }
 
 /// Makes the databases that these applings want, with their extensions, where that is not done yet.
@@ -164,9 +173,7 @@ async fn create(
 
 /// 32 random bytes as hexadecimal digits, which need no escaping anywhere.
 pub fn new_password() -> SecretString {
-    let bytes: [u8; 32] = random();
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.into()
+    hex(&random::<32>()).into()
 }
 
 async fn make_one(
@@ -185,12 +192,7 @@ async fn make_one(
         login: (database.login, &password),
         extensions,
     };
-    provision::make(server, &wanted)
-        .await
-        .map_err(|error| match error {
-            MakeError::Refused(message) => NotMade::Refused(message),
-            MakeError::Away(message) => NotMade::Away(message),
-        })?;
+    provision::make(server, &wanted).await?;
     let set = db::databases::set_made(&platform.db, database.id, extensions).await;
     set.context("writing down that a database was made")?;
     tracing::info!(
@@ -270,22 +272,6 @@ pub async fn connections(
     Ok(Databases(connections))
 }
 
-/// What is wanted and is not there: pods must not start without it.
-///
-/// # Errors
-/// With the first one.
-pub fn complete(wanted: &WantedEnvironment) -> anyhow::Result<()> {
-    let mut owners = wanted.specs().filter_map(ApplingSpec::database_owner);
-    let missing = owners.find(|owner| !wanted.databases.0.contains_key(&owner.cloned()));
-    match missing {
-        None => Ok(()),
-        Some(owner) => anyhow::bail!(
-            "the database of {} is not known any more",
-            owner.map_or("all applings", AsRef::as_ref)
-        ),
-    }
-}
-
 /// The same, where what is not made yet has something that stands for it: for asking what would be.
 ///
 /// # Errors
@@ -303,6 +289,22 @@ pub async fn connections_or_placeholders(
         databases.0.entry(owner).or_insert(connection);
     }
     Ok(databases)
+}
+
+/// What is wanted and is not there: pods must not start without it.
+///
+/// # Errors
+/// With the first one.
+pub fn complete(wanted: &WantedEnvironment) -> anyhow::Result<()> {
+    let mut owners = wanted.specs().filter_map(ApplingSpec::database_owner);
+    let missing = owners.find(|owner| !wanted.databases.0.contains_key(&owner.cloned()));
+    match missing {
+        None => Ok(()),
+        Some(owner) => anyhow::bail!(
+            "the database of {} is not known any more",
+            owner.map_or("all applings", AsRef::as_ref)
+        ),
+    }
 }
 
 /// What stands for databases of which nothing is known.

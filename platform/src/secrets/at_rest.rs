@@ -13,7 +13,7 @@ use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretBox, SecretSlice, SecretString};
 use sha2::Sha256;
 
-use super::random;
+use super::{hex, random};
 
 const NONCE_LENGTH: usize = 24;
 
@@ -102,10 +102,7 @@ impl PlatformKey {
         mac.update(b"fingerprint of a secret\0");
         mac.update(value.expose_secret().as_bytes());
         let digest = mac.finalize().into_bytes();
-        digest[..8]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hex(&digest[..8])
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {

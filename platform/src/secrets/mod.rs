@@ -22,3 +22,8 @@ pub fn random<const N: usize>() -> [u8; N] {
     rand::rng().fill_bytes(&mut bytes);
     bytes
 }
+
+/// Two digits for each byte.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

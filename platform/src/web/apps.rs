@@ -7,11 +7,15 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use iterapp_schema::{AppName, ApplingName, Scale};
+use iterapp_schema::{AppName, ApplingName, Environment, Scale};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
+use uuid::Uuid;
 
-use super::{Answer, Problem, releases};
+use super::{
+    Answer, Problem,
+    releases::{self, parse_environment},
+};
 use crate::{
     api,
     db::{self, apps::App, environments::EnvironmentRow, verdicts::Verdict},
@@ -22,7 +26,7 @@ use crate::{
     platform::Platform,
     release::spec,
     rollout::pods,
-    secrets::random,
+    secrets::{hex, random},
 };
 
 /// `GET /api/apps`
@@ -240,6 +244,28 @@ pub async fn find(platform: &Platform, name: &str) -> Answer<App> {
         .ok_or_else(unknown)
 }
 
+/// An environment of a path, and its row's id once it has been used.
+pub struct Place {
+    /// The app.
+    pub app: App,
+    /// Which one.
+    pub environment: Environment,
+    /// Its row.
+    pub id: Option<Uuid>,
+}
+
+/// The app and environment of a path, or the answer that there are none of those names.
+pub async fn find_environment(platform: &Platform, app: &str, environment: &str) -> Answer<Place> {
+    let app = find(platform, app).await?;
+    let environment = parse_environment(environment)?;
+    let id = db::environments::find(&platform.db, &app.name, environment).await?;
+    Ok(Place {
+        app,
+        environment,
+        id,
+    })
+}
+
 fn describe(platform: &Platform, app: App) -> api::App {
     let push_url = app
         .repository
@@ -260,8 +286,4 @@ fn join(platform: &Platform, path: &str) -> String {
         "{}/{path}",
         platform.config.public_url.as_str().trim_end_matches('/')
     )
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -10,7 +10,11 @@ use iterapp_schema::{ApplingName, Environment};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Answer, Problem, apps, releases::parse_environment};
+use super::{
+    Answer, Problem,
+    apps::{self, Place, find_environment},
+    releases::parse_environment,
+};
 use crate::{
     api,
     database::{
@@ -36,9 +40,11 @@ pub async fn list(
     State(platform): State<Platform>,
     Path((app, environment)): Path<(String, String)>,
 ) -> Answer<Json<Vec<api::Database>>> {
-    let (app, environment, databases) = find_all(&platform, &app, &environment).await?;
+    let Some(id) = find_environment(&platform, &app, &environment).await?.id else {
+        return Ok(Json(Vec::new()));
+    };
     let mut told = Vec::new();
-    for database in databases {
+    for database in db::databases::of_environment(&platform.db, id).await? {
         let server = server(&platform, &database)?;
         let who = account(&platform, &database)?;
         let shown = api::Database {
@@ -60,12 +66,7 @@ pub async fn list(
             None => shown,
         });
     }
-    let id = db::environments::find(&platform.db, &app.name, environment).await?;
-    let former = match id {
-        Some(id) => db::databases::former(&platform.db, id).await?,
-        None => Vec::new(),
-    };
-    for database in former {
+    for database in db::databases::former(&platform.db, id).await? {
         let Some(server) = platform.databases.get(&database.server) else {
             continue;
         };
@@ -150,17 +151,20 @@ pub async fn delete(
     Path((app, environment)): Path<(String, String)>,
     Query(named): Query<Named>,
 ) -> Answer<StatusCode> {
-    let (app, environment, databases) = find_all(&platform, &app, &environment).await?;
-    if drop_former(&platform, &app, environment, &named.name).await? {
+    let place = find_environment(&platform, &app, &environment).await?;
+    let Named { name } = named;
+    let none = || no_database(&place.app, place.environment);
+    let id = place.id.ok_or_else(none)?;
+    if drop_former(&platform, id, &name).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
-    let mut databases = databases.into_iter();
-    let database = databases.find(|database| database.name == named.name);
-    let database = database.ok_or_else(|| no_database(&app, environment))?;
+    let databases = db::databases::of_environment(&platform.db, id).await?;
+    let database = databases.into_iter().find(|database| database.name == name);
+    let database = database.ok_or_else(none)?;
     // Whoever makes a release locks the environment's row first.
     let mut tx = platform.db.begin().await?;
-    db::environments::lock_or_create(&mut tx, &app.name, environment).await?;
-    let good = db::verdicts::good(&mut *tx, database.environment).await?;
+    db::environments::lock_or_create(&mut tx, &place.app.name, place.environment).await?;
+    let good = db::verdicts::good(&mut *tx, id).await?;
     let connected =
         |verdict: &&Verdict| verdict.spec.database_owner() == Some(database.appling.as_ref());
     if let Some(user) = good.iter().find(connected) {
@@ -169,31 +173,20 @@ pub async fn delete(
             Problem::conflict("in_use", message).hint("release it without [postgres] first")
         );
     }
-    if db::releases::unfinished(&mut *tx, database.environment)
-        .await?
-        .is_some()
-    {
+    if db::releases::unfinished(&mut *tx, id).await?.is_some() {
         let message = "a release is on its way that may want it";
         return Err(Problem::conflict("in_use", message).hint("wait until it has ended"));
     }
     // From here on it is nobody's: what a crash leaves can be dropped again.
     db::databases::retire(&mut *tx, database.id).await?;
     tx.commit().await?;
-    drop_former(&platform, &app, environment, &database.name).await?;
+    drop_former(&platform, id, &name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Drops a database whose place another has taken; `false` when there is none of this name.
-async fn drop_former(
-    platform: &Platform,
-    app: &App,
-    environment: Environment,
-    name: &str,
-) -> Answer<bool> {
-    let Some(id) = db::environments::find(&platform.db, &app.name, environment).await? else {
-        return Ok(false);
-    };
-    let former = db::databases::former(&platform.db, id).await?;
+/// Drops a database of an environment that is nobody's any more; `false` when there is none of this name.
+async fn drop_former(platform: &Platform, environment: Uuid, name: &str) -> Answer<bool> {
+    let former = db::databases::former(&platform.db, environment).await?;
     let Some(database) = former.into_iter().find(|one| one.name == name) else {
         return Ok(false);
     };
@@ -203,7 +196,7 @@ async fn drop_former(
         .await
         .map_err(|error| unavailable(&error))?;
     db::databases::delete_former(&platform.db, database.id).await?;
-    tracing::info!(app = %app.name, %environment, database = name, "former database dropped");
+    tracing::info!(database = name, "database dropped");
     Ok(true)
 }
 
@@ -215,27 +208,21 @@ fn unavailable(error: &MakeError) -> Problem {
     Problem::told(status, "database_server", error.to_string())
 }
 
-async fn find_all(
-    platform: &Platform,
-    app: &str,
-    environment: &str,
-) -> Answer<(App, Environment, Vec<Database>)> {
-    let app = apps::find(platform, app).await?;
-    let environment = parse_environment(environment)?;
-    let databases = match db::environments::find(&platform.db, &app.name, environment).await? {
-        Some(id) => db::databases::of_environment(&platform.db, id).await?,
-        None => Vec::new(),
-    };
-    Ok((app, environment, databases))
-}
-
 async fn find(
     platform: &Platform,
     app: &str,
     environment: &str,
     Which { appling }: Which,
 ) -> Answer<(App, Environment, Database)> {
-    let (app, environment, databases) = find_all(platform, app, environment).await?;
+    let Place {
+        app,
+        environment,
+        id,
+    } = find_environment(platform, app, environment).await?;
+    let databases = match id {
+        Some(id) => db::databases::of_environment(&platform.db, id).await?,
+        None => Vec::new(),
+    };
     let appling = appling.as_deref().map(ApplingName::parse).transpose();
     let appling = appling.map_err(|error| Problem::bad_request(error.to_string()))?;
     let mut found: Vec<Database> = match &appling {
@@ -268,9 +255,7 @@ pub async fn backups(
     State(platform): State<Platform>,
     Path((app, environment)): Path<(String, String)>,
 ) -> Answer<Json<Vec<api::Backup>>> {
-    let app = apps::find(&platform, &app).await?;
-    let environment = parse_environment(&environment)?;
-    let backups = match db::environments::find(&platform.db, &app.name, environment).await? {
+    let backups = match find_environment(&platform, &app, &environment).await?.id {
         Some(id) => db::backups::of_environment(&platform.db, id).await?,
         None => Vec::new(),
     };
@@ -395,10 +380,12 @@ async fn find_backup(
     environment: &str,
     id: Uuid,
 ) -> Answer<(App, Backup)> {
-    let app = apps::find(platform, app).await?;
-    let environment = parse_environment(environment)?;
+    let Place {
+        app,
+        environment,
+        id: of,
+    } = find_environment(platform, app, environment).await?;
     let none = || Problem::not_found(format!("`{environment}` has no such backup"));
-    let of = db::environments::find(&platform.db, &app.name, environment).await?;
     let of = of.ok_or_else(none)?;
     let mut backups = db::backups::of_environment(&platform.db, of)
         .await?

@@ -34,7 +34,12 @@ use tower_http::{
 
 pub use error::{Answer, Problem};
 
-use crate::{git::http::HookAddress, platform::Platform, secrets::random, webhook};
+use crate::{
+    git::http::HookAddress,
+    platform::Platform,
+    secrets::{hex, random},
+    webhook,
+};
 
 /// Largest body of a webhook, as GitHub has it
 /// (<https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap>).
@@ -79,10 +84,7 @@ impl FromRef<Server> for Platform {
 
 impl Server {
     fn new(platform: Platform, port: u16, stop: CancellationToken) -> anyhow::Result<Server> {
-        let token = random::<16>()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>();
+        let token = hex(&random::<16>());
         Ok(Server {
             token: Arc::new(platform.config.token()?),
             hook: HookAddress {

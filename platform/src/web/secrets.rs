@@ -10,7 +10,11 @@ use iterapp_schema::Environment;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Answer, Problem, apps, releases::parse_environment};
+use super::{
+    Answer, Problem,
+    apps::{self, Place, find_environment},
+    releases::parse_environment,
+};
 use crate::{
     api,
     db::{self, apps::App},
@@ -50,9 +54,7 @@ pub async fn list(
     State(platform): State<Platform>,
     Path((app, environment)): Path<(String, String)>,
 ) -> Answer<Json<Vec<api::Secret>>> {
-    let app = apps::find(&platform, &app).await?;
-    let environment = parse_environment(&environment)?;
-    let Some(id) = db::environments::find(&platform.db, &app.name, environment).await? else {
+    let Some(id) = find_environment(&platform, &app, &environment).await?.id else {
         return Ok(Json(Vec::new()));
     };
     let secrets = db::secrets::of_environment(&platform.db, id).await?;
@@ -113,10 +115,12 @@ pub async fn delete(
     Path((app, environment, name)): Path<(String, String, String)>,
     Query(query): Query<DeleteQuery>,
 ) -> Answer<StatusCode> {
-    let app = apps::find(&platform, &app).await?;
-    let environment = parse_environment(&environment)?;
+    let Place {
+        app,
+        environment,
+        id,
+    } = find_environment(&platform, &app, &environment).await?;
     let unknown = || Problem::not_found(format!("`{environment}` has no such secret"));
-    let id = db::environments::find(&platform.db, &app.name, environment).await?;
     let id = id.ok_or_else(unknown)?;
     if db::secrets::delete(&platform.db, id, &name, query.key.as_deref()).await? == 0 {
         return Err(unknown().hint(format!(

@@ -7,12 +7,14 @@ use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Of, done, size};
+use super::size;
 use crate::api::{Asked, Backup, Restore as Restoring};
 use crate::cli::client::{ANSWER, Ask, Client};
 use crate::cli::failure::Failure;
 use crate::cli::table::Table;
-use crate::cli::target::{AppArgument, appling_name, environment};
+use crate::cli::target::{
+    AppArgument, EnvironmentArguments, appling_name, environment, path_below,
+};
 use crate::cli::{Context, time};
 
 /// How often one asks whether it is over.
@@ -27,7 +29,7 @@ Examples:
   hops db backup -a hello -e prod")]
 pub struct BackUp {
     #[command(flatten)]
-    of: Of,
+    of: EnvironmentArguments,
     /// Of several databases, that of this appling
     #[arg(long, value_parser = appling_name)]
     appling: Option<ApplingName>,
@@ -37,7 +39,7 @@ pub struct BackUp {
 #[derive(Debug, clap::Args)]
 pub struct Prove {
     #[command(flatten)]
-    of: Of,
+    of: EnvironmentArguments,
     /// The backup, as `hops db backups` shows it
     backup: Uuid,
 }
@@ -54,7 +56,7 @@ Examples:
   hops db restore -a hello -e prod 4f6c… --yes")]
 pub struct Restore {
     #[command(flatten)]
-    of: Of,
+    of: EnvironmentArguments,
     /// The backup, as `hops db backups` shows it
     backup: Uuid,
     /// Do not ask
@@ -87,22 +89,20 @@ pub struct Copy {
     yes: bool,
 }
 
-/// The segments of the path to an environment's backups.
-fn path<'a>(app: &'a str, environment: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
-    let start = ["apps", app, "environments", environment, "backups"];
-    start.into_iter().chain(rest.iter().copied()).collect()
-}
-
 async fn all(client: &Client, app: &AppName, environment: &str) -> Result<Vec<Backup>, Failure> {
     let ask = Ask {
-        path: &path(app.as_ref(), environment, &[]),
+        path: &path_below(app, environment, &["backups"]),
         query: &[],
     };
     client.get(ask).await
 }
 
 /// Shows the backups of an environment, and when each was last proved.
-pub async fn list(of: Of, client: &Client, context: &mut Context) -> Result<(), Failure> {
+pub async fn list(
+    of: EnvironmentArguments,
+    client: &Client,
+    context: &mut Context,
+) -> Result<(), Failure> {
     let app = of.app.choose(context, client.url())?;
     let environment = of.environment.to_string();
     let backups = all(client, &app, &environment).await?;
@@ -182,7 +182,7 @@ async fn ask(
         .into_iter()
         .collect();
     let ask = Ask {
-        path: &path(app.as_ref(), &environment, &[]),
+        path: &path_below(app, &environment, &["backups"]),
         query: &query,
     };
     let asked: Asked = client.make(ask, ANSWER).await?;
@@ -248,7 +248,7 @@ impl Prove {
         let app = of.app.choose(context, client.url())?;
         let (environment, id) = (of.environment.to_string(), backup.to_string());
         let ask = Ask {
-            path: &path(app.as_ref(), &environment, &[&id, "prove"]),
+            path: &path_below(&app, &environment, &["backups", &id, "prove"]),
             query: &[],
         };
         client.change(Method::POST, ask, None::<&()>).await?;
@@ -290,7 +290,7 @@ async fn restore(
     let (environment, id) = (from.to_string(), backup.to_string());
     let query = [("environment", to.to_string())];
     let ask = Ask {
-        path: &path(app.as_ref(), &environment, &[&id, "restore"]),
+        path: &path_below(app, &environment, &["backups", &id, "restore"]),
         query: &query,
     };
     let asked: Asked = client.make(ask, ANSWER).await?;
@@ -314,7 +314,7 @@ async fn restore(
             let what = format!("restored; pods in {to} move over to the new database");
             return match context.ui.is_json() {
                 true => context.ui.json(&json!({ "restore": restore.id })),
-                false => done(&mut context.ui, &what),
+                false => context.ui.done(what),
             };
         }
         tokio::time::sleep(EVERY).await;

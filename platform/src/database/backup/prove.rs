@@ -4,6 +4,7 @@
 use std::{path::Path, time::Instant};
 
 use anyhow::{Context, bail};
+use secrecy::SecretString;
 use sqlx::{Connection, Executor};
 
 use super::{contents::Contents, programs};
@@ -11,7 +12,7 @@ use crate::{
     database::{
         environment::new_password,
         names::Login,
-        provision::{self, Wanted},
+        provision::{self, MakeError, Wanted},
         servers::{Account, Server},
     },
     db::{self, backups::Backup},
@@ -19,8 +20,8 @@ use crate::{
     platform::Platform,
 };
 
-/// Of so many tries before one looks for what they left.
-pub(super) const LEFT_BEHIND: i64 = 8;
+/// Of so many tries before it one drops what they left.
+const LEFT_BEHIND: i64 = 8;
 
 /// Proves the backup that was taken, and writes down what became of it.
 ///
@@ -31,15 +32,13 @@ pub async fn prove(platform: &Platform, lease: &Lease, backup: &Backup) -> anyho
     let server = platform.databases.get(&backup.server);
     let server =
         server.context("its database server is not in the platform's settings any more")?;
-    // A try that lost its lease has a scratch database of its own, which this one may drop.
     let name = |epoch: i64| format!("hops_proof_{}_{epoch}", backup.id.simple());
-    for before in (lease.epoch() - LEFT_BEHIND..lease.epoch()).filter(|epoch| *epoch > 0) {
-        provision::delete(server, &name(before)).await?;
-    }
-    let scratch = name(lease.epoch());
+    let scratch = own_name(server, lease, name).await?;
+    let password = new_password();
+    let wanted = scratch_of(&scratch, &password);
     let begun = Instant::now();
     let restored = tokio::select! {
-        restored = restore_as(platform, server, backup, &scratch) => {
+        restored = restore_as(platform, server, backup, &wanted) => {
             restored.and_then(|contents| compare(backup, &contents))
         }
         lost = lease.lost() => return Err(lost.into()),
@@ -66,6 +65,32 @@ pub async fn prove(platform: &Platform, lease: &Lease, backup: &Backup) -> anyho
     Ok(())
 }
 
+/// The name of this try's database: a try that lost its lease cannot reach what another made, and this
+/// one drops what those before it left.
+///
+/// # Errors
+/// When the server refuses, or is away.
+pub(super) async fn own_name(
+    server: &Server,
+    lease: &Lease,
+    name: impl Fn(i64) -> String,
+) -> Result<String, MakeError> {
+    let own = lease.epoch();
+    for before in (own - LEFT_BEHIND).max(1)..own {
+        provision::delete(server, &name(before)).await?;
+    }
+    Ok(name(own))
+}
+
+/// An empty database of this name, whose extensions come with the dump.
+pub(super) fn scratch_of<'a>(name: &'a str, password: &'a SecretString) -> Wanted<'a> {
+    Wanted {
+        database: name,
+        login: (Login::A, password),
+        extensions: &[],
+    }
+}
+
 /// Why a backup was not restored.
 #[derive(Debug, thiserror::Error)]
 pub enum NotRestored {
@@ -77,7 +102,7 @@ pub enum NotRestored {
     Away(#[from] anyhow::Error),
 }
 
-/// Makes a database of this name and restores a backup into it, as that database's own login: what is in a
+/// Makes a database and restores a backup into it, as that database's own login: what is in a
 /// dump runs with that one's rights and no others. The rows are compared with those that were dumped.
 ///
 /// # Errors
@@ -86,48 +111,39 @@ pub async fn restore_as(
     platform: &Platform,
     server: &Server,
     backup: &Backup,
-    name: &str,
+    wanted: &Wanted<'_>,
 ) -> Result<Contents, NotRestored> {
     let folder = tempfile::tempdir().context("a folder for a dump")?;
     let file = folder.path().join("dump");
     fetch(platform, backup, &file).await?;
-    let password = new_password();
-    let wanted = Wanted {
-        database: name,
-        login: (Login::A, &password),
-        extensions: &[],
-    };
-    provision::make(server, &wanted)
+    provision::make(server, wanted)
         .await
         .map_err(anyhow::Error::from)?;
-    let who = wanted.account();
+    let (who, name) = (wanted.account(), wanted.database);
     // The dump is whole: what fails is the server's trouble, or an extension's.
     programs::restore(server, &who, name, &file).await?;
     let contents = read(server, &who, name).await?;
-    let dumped = backup
-        .contents
-        .as_ref()
-        .context("a backup without contents")?;
-    match dumped.difference_of_rows(&contents) {
-        None => Ok(contents),
-        Some(difference) => Err(NotRestored::Damaged(not_dumped(&difference))),
-    }
+    same(dumped(backup)?.difference_of_rows(&contents))?;
+    Ok(contents)
 }
 
 /// Of the same server not only the rows must be the same.
 fn compare(backup: &Backup, contents: &Contents) -> Result<(), NotRestored> {
-    let dumped = backup
-        .contents
-        .as_ref()
-        .context("a backup without contents")?;
-    match dumped.difference_of_objects(contents) {
-        None => Ok(()),
-        Some(difference) => Err(NotRestored::Damaged(not_dumped(&difference))),
-    }
+    same(dumped(backup)?.difference_of_objects(contents))
 }
 
-fn not_dumped(difference: &str) -> String {
-    format!("what was restored is not what was dumped: {difference}")
+fn dumped(backup: &Backup) -> anyhow::Result<&Contents> {
+    let contents = backup.contents.as_ref();
+    contents.context("a backup without contents")
+}
+
+fn same(difference: Option<String>) -> Result<(), NotRestored> {
+    match difference {
+        None => Ok(()),
+        Some(difference) => Err(NotRestored::Damaged(format!(
+            "what was restored is not what was dumped: {difference}"
+        ))),
+    }
 }
 
 /// Copies the dump out of the store. A truncated or an altered one is found out here.

@@ -6,14 +6,10 @@ use uuid::Uuid;
 
 use super::{
     TRIES,
-    prove::{LEFT_BEHIND, NotRestored, restore_as},
+    prove::{NotRestored, own_name, restore_as, scratch_of},
 };
 use crate::{
-    database::{
-        environment::new_password,
-        names::{self, Login},
-        provision::{self, Wanted},
-    },
+    database::{environment::new_password, names, provision},
     db::{
         self,
         databases::{Database, NewDatabase},
@@ -57,7 +53,6 @@ async fn restored(
     let server = server.context("there is no database server for this environment")?;
     let owner = restore.appling.as_ref();
     let app = &environment.app;
-    // Each try has a name of its own: one that lost its lease cannot reach what another made.
     let name = |epoch: i64| {
         let own = restore
             .id
@@ -65,33 +60,19 @@ async fn restored(
             .wrapping_add(epoch.unsigned_abs().into());
         names::database(app, environment.environment, owner, Uuid::from_u128(own))
     };
-    let since = (lease.epoch() - LEFT_BEHIND).max(1);
-    let drop = |name: String| async move {
-        let dropped = provision::delete(server, &name).await;
-        dropped.map_err(|error| NotRestored::Away(error.into()))
-    };
-    for before in since..lease.epoch() {
-        drop(name(before)).await?;
-    }
-    let name = name(lease.epoch());
+    let away = anyhow::Error::from;
+    let name = own_name(server, lease, name).await.map_err(away)?;
+    let password = new_password();
+    let wanted = scratch_of(&name, &password);
     let restored = tokio::select! {
-        restored = restore_as(platform, server, &backup, &name) => restored,
+        restored = restore_as(platform, server, &backup, &wanted) => restored,
         lost = lease.lost() => return Err(NotRestored::Away(lost.into())),
     };
     if let Err(error) = restored {
         // No copy of somebody's data is left that nobody knows of.
-        drop(name).await?;
+        provision::delete(server, &name).await.map_err(away)?;
         return Err(error);
     }
-    let password = new_password();
-    let wanted = Wanted {
-        database: &name,
-        login: (Login::A, &password),
-        extensions: &[],
-    };
-    provision::make(server, &wanted)
-        .await
-        .map_err(anyhow::Error::from)?;
     let id = Uuid::now_v7();
     let sealed = platform.key.seal(&Database::place(id), &password)?;
     let new = NewDatabase {

@@ -10,8 +10,8 @@ use iterapp_schema::{ApplingName, Concurrency, CronAction, CronJob as Asked, Env
 use k8s_openapi::ByteString;
 use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, JobSpec, JobTemplateSpec};
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, KeyToPath, PodSpec, PodTemplateSpec, ResourceRequirements, Secret,
-    SecretVolumeSource, SecurityContext, Volume, VolumeMount,
+    Container, KeyToPath, PodSpec, PodTemplateSpec, ResourceRequirements, Secret,
+    SecretVolumeSource, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -194,7 +194,7 @@ fn caller(run: &Run<'_>) -> PodSpec {
                 format!("{REQUEST_FOLDER}/{REQUEST}"),
             ]),
             resources: Some(little()),
-            security_context: Some(nobody()),
+            security_context: Some(pod::nobody()),
             termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
             volume_mounts: Some(vec![VolumeMount {
                 name: volume.to_owned(),
@@ -237,21 +237,6 @@ fn little() -> ResourceRequirements {
         requests: amounts(Some("5m"), "16Mi"),
         limits: amounts(None, "64Mi"),
         ..ResourceRequirements::default()
-    }
-}
-
-/// The caller needs no right at all.
-fn nobody() -> SecurityContext {
-    SecurityContext {
-        run_as_non_root: Some(true),
-        run_as_user: Some(65534),
-        read_only_root_filesystem: Some(true),
-        allow_privilege_escalation: Some(false),
-        capabilities: Some(Capabilities {
-            drop: Some(vec!["ALL".to_owned()]),
-            ..Capabilities::default()
-        }),
-        ..SecurityContext::default()
     }
 }
 

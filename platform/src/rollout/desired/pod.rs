@@ -2,15 +2,16 @@
 
 use iterapp_schema::Http;
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EnvVar, HTTPGetAction, Lifecycle, LifecycleHandler,
+    Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, Lifecycle, LifecycleHandler,
     LocalObjectReference, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, SeccompProfile,
-    SleepAction, TopologySpreadConstraint,
+    SecurityContext, SleepAction, TopologySpreadConstraint,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use sha2::{Digest, Sha256};
 
 use super::{Part, configuration, labels, pull_secret, resources, sql_proxy};
+use crate::secrets::hex;
 
 /// The name of the author's container in every pod.
 pub const CONTAINER: &str = "app";
@@ -41,10 +42,7 @@ pub(super) fn template(part: &Part<'_>) -> PodTemplateSpec {
 pub(super) fn short_hash(content: &impl serde::Serialize) -> String {
     let json = serde_json::to_vec(content).expect("Kubernetes' types serialize");
     let digest = Sha256::digest(json);
-    digest[..5]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(&digest[..5])
 }
 
 /// Images that run as root must work, so the platform hardens only what none of them notices.
@@ -130,6 +128,21 @@ fn container(part: &Part<'_>) -> Container {
         lifecycle: drain(part),
         termination_message_policy: Some(termination_message_policy(part).to_owned()),
         ..Container::default()
+    }
+}
+
+/// What a container of the platform's own may: it needs no right at all.
+pub(super) fn nobody() -> SecurityContext {
+    SecurityContext {
+        run_as_non_root: Some(true),
+        run_as_user: Some(65534),
+        read_only_root_filesystem: Some(true),
+        allow_privilege_escalation: Some(false),
+        capabilities: Some(Capabilities {
+            drop: Some(vec!["ALL".to_owned()]),
+            ..Capabilities::default()
+        }),
+        ..SecurityContext::default()
     }
 }
 

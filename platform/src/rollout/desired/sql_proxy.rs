@@ -12,7 +12,7 @@
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, EmptyDirVolumeSource, ExecAction, Lifecycle, LifecycleHandler, Probe,
+    Container, EmptyDirVolumeSource, ExecAction, Lifecycle, LifecycleHandler, Probe,
     ResourceRequirements, Secret, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -183,16 +183,8 @@ fn little() -> ResourceRequirements {
 
 fn nobody() -> SecurityContext {
     SecurityContext {
-        run_as_non_root: Some(true),
-        run_as_user: Some(65534),
         run_as_group: Some(configuration::FILES_GROUP),
-        read_only_root_filesystem: Some(true),
-        allow_privilege_escalation: Some(false),
-        capabilities: Some(Capabilities {
-            drop: Some(vec!["ALL".to_owned()]),
-            ..Capabilities::default()
-        }),
-        ..SecurityContext::default()
+        ..super::pod::nobody()
     }
 }
 
