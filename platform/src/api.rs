@@ -1,7 +1,7 @@
 //! The HTTP API's bodies: what `hops` and the server say to each other, as JSON.
 //!
 //! Every request under `/api` carries `Authorization: Bearer TOKEN`. An error's body is
-//! [`ApiError`]; its status is 400 (the request makes no sense), 401, 404, 409 (a clash) or 5xx.
+//! [`ApiError`]; its status is 400 (the request makes no sense), 401, 403 (the token's scopes do not do), 404, 409 (a clash) or 5xx.
 //!
 //! | request | body | answer |
 //! | --- | --- | --- |
@@ -18,6 +18,18 @@
 //! | `GET /api/apps/{app}/environments/{environment}/secrets` | | `[Secret]`, without their values |
 //! | `PUT /api/apps/{app}/environments/{environment}/secrets/{name}/{key}` | [`SecretValue`] | 204 |
 //! | `DELETE /api/apps/{app}/environments/{environment}/secrets/{name}?key=K` | | 204; without `key` all keys |
+//! | `GET /api/apps/{app}/environments/{environment}/databases` | | `[Database]` |
+//! | `DELETE /api/apps/{app}/environments/{environment}/databases?name=N` | | 204; one that an appling uses stays, 409 |
+//! | `POST /api/apps/{app}/environments/{environment}/databases/rotate?appling=A` | | 204 |
+//! | `GET /api/apps/{app}/environments/{environment}/grants` | | `[Grant]`, newest first, without passwords |
+//! | `POST /api/apps/{app}/environments/{environment}/grants` | [`CreateGrant`] | [`Granted`]; the token needs the scope `data`, else 403 |
+//! | `DELETE /api/apps/{app}/environments/{environment}/grants/{id}` | | 204, taken back |
+//! | `GET /api/apps/{app}/environments/{environment}/grants/{id}/tunnel` | | 101, `Upgrade: hops-postgres`: a connection to the database's server, as if made there; the scope `data` |
+//! | `GET /api/apps/{app}/environments/{environment}/backups` | | `[Backup]` |
+//! | `POST /api/apps/{app}/environments/{environment}/backups?appling=A` | | [`Asked`] |
+//! | `POST /api/apps/{app}/environments/{environment}/backups/{id}/prove` | | 204 |
+//! | `POST /api/apps/{app}/environments/{environment}/backups/{id}/restore?environment=E` | | [`Asked`] |
+//! | `GET /api/apps/{app}/restores/{id}` | | [`Restore`] |
 //! | `GET /api/sealing-key` | | [`SealingKey`], without a token |
 //! | `GET /api/releases/{id}` | | [`Release`] |
 //! | `GET /api/releases/{id}/log?follow=true` | | newline-delimited [`LogLine`]; with `follow` it ends when the release has ended |
@@ -407,6 +419,81 @@ pub struct Extension {
     pub name: String,
     /// Its version.
     pub version: String,
+}
+
+/// What somebody may do in a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// See what is in it.
+    Read,
+    /// All that the database's applings may.
+    Write,
+}
+
+impl Access {
+    /// `read` or `write`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Access::Read => "read",
+            Access::Write => "write",
+        }
+    }
+}
+
+/// Asks for a login to a database that ends by itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateGrant {
+    /// Of several databases, that of this appling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub appling: Option<ApplingName>,
+    /// What it may do.
+    pub access: Access,
+    /// How long it lasts: ten seconds to a week.
+    pub seconds: u32,
+}
+
+/// A login to a database that ends by itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Grant {
+    /// Its identity.
+    pub id: Uuid,
+    /// The appling whose database it is for; none for the one that all share.
+    pub appling: Option<ApplingName>,
+    /// The database's name.
+    pub database: String,
+    /// The role that logs in.
+    pub role: String,
+    /// What it may do.
+    pub access: Access,
+    /// The name of the token that asked for it.
+    pub who: String,
+    /// When that was.
+    pub created_at: Timestamp,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+    /// When it was taken back, if it was.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// Answer to [`CreateGrant`]: the only one that has the password.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Granted {
+    /// What was granted.
+    #[serde(flatten)]
+    pub grant: Grant,
+    /// The password.
+    pub password: String,
+    /// Where the server is, for those who reach it themselves.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How one makes sure of it, in libpq's words (`verify-full`).
+    pub sslmode: String,
+    /// The authority of its certificate, PEM, when it is not a public one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
 }
 
 /// A backup of a database.

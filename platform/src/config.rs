@@ -7,12 +7,11 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use builder_client::{Daemon, Tls};
 use clap::Args;
 use ipnet::IpNet;
 use iterapp_schema::{Environment, Resources};
-use secrecy::SecretString;
 use url::Url;
 
 use crate::{
@@ -25,6 +24,7 @@ use crate::{
         desired::amount,
     },
     secrets::at_rest::PlatformKey,
+    tokens::Tokens,
 };
 
 /// Settings of `hops-platform serve`, `server` and `controller`.
@@ -42,6 +42,10 @@ pub struct Config {
     /// File with the API's token.
     #[arg(long, env = "HOPS_TOKEN_FILE")]
     pub token_file: PathBuf,
+    /// TOML file with more tokens: `[tokens.NAME]`, `token_file` and `scopes` (`data`: into the apps'
+    /// databases, which the token above may go too).
+    #[arg(long, env = "HOPS_TOKENS")]
+    pub tokens: Option<PathBuf>,
     /// File with the key that seals secrets: 32 bytes in base64.
     #[arg(long, env = "HOPS_KEY_FILE")]
     pub key_file: PathBuf,
@@ -186,19 +190,12 @@ impl Config {
             .context("DATABASE_URL is not set: postgres://user:password@host:port/database")
     }
 
-    /// The API's token.
+    /// Who may come in.
     ///
     /// # Errors
-    /// When the file cannot be read or holds no token worth the name.
-    pub fn token(&self) -> anyhow::Result<SecretString> {
-        let token = read_secret(&self.token_file)?;
-        if token.len() < 16 {
-            bail!(
-                "{}: the token must have at least 16 characters",
-                self.token_file.display()
-            );
-        }
-        Ok(token.into())
+    /// When a file cannot be read or holds no token worth the name.
+    pub fn tokens(&self) -> anyhow::Result<Tokens> {
+        Tokens::read(&self.token_file, self.tokens.as_deref())
     }
 
     /// The key that seals secrets.

@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    database::backup,
+    database::{backup, grants},
     db,
     lease::{FenceError, Lease, Next, Work},
     nudge,
@@ -58,7 +58,8 @@ pub async fn run(platform: Platform, stop: CancellationToken) {
             () = timers.cancelled() => {}
             () = resync(platform.clone()) => {}
             () = sweep(platform.clone()) => {}
-            () = keep_backups(platform) => {}
+            () = keep_backups(platform.clone()) => {}
+            () = end_grants(platform) => {}
         }
     });
     tasks.close();
@@ -155,5 +156,15 @@ async fn keep_backups(platform: Platform) {
             tracing::warn!(error = format!("{error:#}"), "looking after backups failed");
         }
         sleep(backup::schedule::EVERY).await;
+    }
+}
+
+/// The end of people's logins whose time is over.
+async fn end_grants(platform: Platform) {
+    loop {
+        if let Err(error) = grants::look(&platform).await {
+            tracing::warn!(error = format!("{error:#}"), "looking after logins failed");
+        }
+        sleep(grants::EVERY).await;
     }
 }

@@ -14,5 +14,6 @@ pub mod registry;
 pub mod release;
 pub mod rollout;
 pub mod secrets;
+pub mod tokens;
 pub mod web;
 pub mod webhook;

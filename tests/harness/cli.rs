@@ -96,6 +96,15 @@ impl Hops {
         }
     }
 
+    /// Starts a command in a process group of its own, for sending it what a terminal sends.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start(&self, arguments: &[&str]) -> tokio::process::Child {
+        let mut command = self.command(self.home(), arguments);
+        command.process_group(0).spawn().expect("hops")
+    }
+
     fn command(&self, folder: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(setting("HOPS_PROGRAM_CLI"));
         command

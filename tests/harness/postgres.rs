@@ -45,7 +45,7 @@ pub(crate) fn drop_databases(platform: &str, app: Option<&str>) {
     for name in String::from_utf8_lossy(&names.stdout).lines() {
         let drop = format!("drop database if exists {name} with (force)");
         let _ = psql(&superuser, &drop);
-        let roles = format!("drop role if exists {name}_a, {name}_b, {name}");
+        let roles = format!("drop role if exists {name}_a, {name}_b, {name}_r, {name}");
         let _ = psql(&superuser, &roles);
     }
 }

@@ -12,6 +12,7 @@ mod cronjobs;
 mod databases;
 mod diff;
 mod first;
+mod grants;
 mod healing;
 mod ingress;
 mod intake;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, LOCATION};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, HeaderValue, LOCATION, UPGRADE};
+use reqwest::{Method, Response, StatusCode, Upgraded};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -125,6 +125,23 @@ impl Client {
         let answer = answer.map_err(|_| self.unanswered())?;
         let answer = answer.map_err(|error| self.not_sent(&error))?;
         Ok(Lines::new(self.accepted(answer).await?))
+    }
+
+    /// Asks for a connection that another protocol goes on with.
+    pub async fn upgrade(&self, ask: Ask<'_>, protocol: &str) -> Result<Upgraded, Failure> {
+        let request = self.request(Method::GET, ask);
+        let request = request
+            .header(CONNECTION, "upgrade")
+            .header(UPGRADE, protocol);
+        let answer = tokio::time::timeout(ANSWER, request.send()).await;
+        let answer = answer.map_err(|_| self.unanswered())?;
+        let answer = answer.map_err(|error| self.not_sent(&error))?;
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            self.accepted(answer).await?;
+            return Err(self.not_understood());
+        }
+        let upgraded = answer.upgrade().await;
+        upgraded.map_err(|error| self.not_sent(&error))
     }
 
     fn request(&self, method: Method, ask: Ask<'_>) -> reqwest::RequestBuilder {

@@ -1,6 +1,8 @@
 //! `hops db`: databases of an environment.
 
 mod backups;
+mod grants;
+mod psql;
 
 use std::io::{BufRead, IsTerminal};
 
@@ -28,6 +30,11 @@ pub struct Db {
 enum DbCommand {
     /// Show each database with its size, connections and extensions
     Info(EnvironmentArguments),
+    Psql(psql::Psql),
+    Grant(grants::Give),
+    /// Show who was let into the databases, and until when
+    Grants(EnvironmentArguments),
+    Revoke(grants::Revoke),
     Rotate(Rotate),
     Backup(backups::BackUp),
     /// Show the backups, and when each was last proved
@@ -70,6 +77,10 @@ impl Db {
         let client = context.client()?;
         match self.command {
             DbCommand::Info(of) => info(of, &client, context).await,
+            DbCommand::Psql(psql) => psql.run(&client, context).await,
+            DbCommand::Grant(give) => give.run(&client, context).await,
+            DbCommand::Grants(of) => grants::list(of, &client, context).await,
+            DbCommand::Revoke(revoke) => revoke.run(&client, context).await,
             DbCommand::Rotate(rotate) => rotate.run(&client, context).await,
             DbCommand::Backup(backup) => backup.run(&client, context).await,
             DbCommand::Backups(of) => backups::list(of, &client, context).await,

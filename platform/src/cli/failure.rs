@@ -10,22 +10,39 @@ use crate::api::ApiError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// It did not come true.
-    Failed = 1,
+    Failed,
     /// The command line, or the configuration, makes no sense.
-    Usage = 2,
+    Usage,
     /// The platform could not be reached.
-    Unreachable = 3,
+    Unreachable,
+    /// What a program ended with that was run for it.
+    Program(u8),
     /// Of `hops diff`, whose 1 means that something would change: it could not be found out.
-    NoTelling = 4,
+    NoTelling,
     /// Ctrl-C.
-    Interrupted = 130,
+    Interrupted,
     /// Whoever read the output has gone, as in `hops logs | head`.
-    OutputClosed = 141,
+    OutputClosed,
+}
+
+impl Exit {
+    /// As its caller gets it.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Unreachable => 3,
+            Self::NoTelling => 4,
+            Self::Interrupted => 130,
+            Self::OutputClosed => 141,
+            Self::Program(code) => code,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(exit.code())
     }
 }
 

@@ -9,6 +9,7 @@
 //! | `connection` | how applings reach one: through the SQL proxy, or by its address. Pure |
 //! | `budget` | whether all pods together stay within a database's limit. Pure |
 //! | `rotation` | another password, without a lost query |
+//! | `grants` | logins for people, which end by themselves |
 //! | `backup` | dumps, each proved by a restore; and restores |
 //!
 //! A role without a login owns the database; two logins that are its members take turns, and become it
@@ -18,6 +19,7 @@ pub mod backup;
 pub mod budget;
 pub mod connection;
 pub mod environment;
+pub mod grants;
 pub mod names;
 pub mod provision;
 pub mod rotation;

@@ -47,6 +47,20 @@ impl Login {
     }
 }
 
+/// The role that may read a database, whose members are those whom reading was granted to.
+pub fn reader(database: &str) -> String {
+    format!("{database}_r")
+}
+
+/// How the roles of people begin: no app's database is called so, since an app's name has no `_`.
+pub const GRANT: &str = "hops_grant_";
+
+/// The role of somebody who was let in for a while: it says who, wherever Postgres shows it.
+pub fn grant(who: &str, id: Uuid) -> String {
+    let own = id.simple().to_string();
+    format!("{GRANT}{}_{}", who.replace('-', "_"), &own[own.len() - 8..])
+}
+
 /// `{app}_{environment}`, with the appling between them for one that is its own, and the end of the
 /// database's id behind them: on a server that several platforms share no two are the same.
 pub fn database(

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use super::{
-    names::Login,
+    names::{self, Login},
     servers::{Account, Server},
 };
 
@@ -26,7 +26,8 @@ pub enum MakeError {
 const PASSING: [&str; 3] = ["08", "53", "57"];
 
 impl MakeError {
-    fn of(server: &Server, error: &sqlx::Error) -> MakeError {
+    /// What a server said, or that it said nothing.
+    pub(super) fn of(server: &Server, error: &sqlx::Error) -> MakeError {
         let name = &server.name;
         match error.as_database_error() {
             Some(told) => {
@@ -120,7 +121,8 @@ async fn make_roles(
     Ok(())
 }
 
-async fn make_role(connection: &mut PgConnection, name: &str) -> sqlx::Result<()> {
+/// Makes a role that nobody can log in as yet.
+pub(super) async fn make_role(connection: &mut PgConnection, name: &str) -> sqlx::Result<()> {
     let there: bool = sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
         .bind(name)
         .fetch_one(&mut *connection)
@@ -131,16 +133,21 @@ async fn make_role(connection: &mut PgConnection, name: &str) -> sqlx::Result<()
     run(connection, format!("create role {} nologin", ident(name))).await
 }
 
-/// Lets a login in with this password. What is sent is what the server would keep of it (SCRAM, RFC
-/// 5802): the password itself is in no statement, and so in no log.
+/// Lets a login in with this password.
 async fn set_password(
     connection: &mut PgConnection,
     role: &str,
     password: &SecretString,
 ) -> sqlx::Result<()> {
-    let verifier = scram_sha_256(password.expose_secret().as_bytes());
+    let verifier = verifier(password);
     let set = format!("alter role {} login password '{verifier}'", ident(role));
     run(connection, set).await
+}
+
+/// What is sent of a password is what the server would keep of it (SCRAM, RFC 5802): the password itself
+/// is in no statement, and so in no log. It needs no escaping.
+pub(super) fn verifier(password: &SecretString) -> String {
+    scram_sha_256(password.expose_secret().as_bytes())
 }
 
 /// Lets an idle login in.
@@ -239,13 +246,29 @@ pub async fn delete(server: &Server, database: &str) -> Result<(), MakeError> {
     let mut connection = server.connect().await.map_err(told)?;
     let drop = format!("drop database if exists {} with (force)", ident(database));
     run(&mut connection, drop).await.map_err(told)?;
-    let roles = [Login::A, Login::B].map(|login| login.role(database));
-    for role in roles.iter().map(String::as_str).chain([database]) {
-        let drop = format!("drop role if exists {}", ident(role));
+    let reader = names::reader(database);
+    let people = people(&mut connection, &[database, &reader]).await;
+    let logins = [Login::A, Login::B].map(|login| login.role(database));
+    let roles = people.map_err(told)?.into_iter().chain(logins);
+    for role in roles.chain([reader, database.to_owned()]) {
+        let drop = format!("drop role if exists {}", ident(&role));
         run(&mut connection, drop).await.map_err(told)?;
     }
     let _ = connection.close().await;
     Ok(())
+}
+
+/// The members of these roles who are people.
+async fn people(connection: &mut PgConnection, roles: &[&str]) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select member.rolname::text from pg_auth_members a
+           join pg_roles role on role.oid = a.roleid join pg_roles member on member.oid = a.member
+         where role.rolname = any($1) and starts_with(member.rolname, $2)",
+    )
+    .bind(roles)
+    .bind(names::GRANT)
+    .fetch_all(connection)
+    .await
 }
 
 /// What is known of a database.
@@ -306,7 +329,7 @@ async fn extensions(
 
 /// Runs a statement that has no parameters: those that make something take none. Every name in it is
 /// quoted by [`ident`], and nothing else in it comes from outside.
-async fn run(connection: &mut PgConnection, statement: String) -> sqlx::Result<()> {
+pub(super) async fn run(connection: &mut PgConnection, statement: String) -> sqlx::Result<()> {
     connection.execute(AssertSqlSafe(statement)).await?;
     Ok(())
 }

@@ -14,7 +14,7 @@ use sqlx::{
     ConnectOptions, Connection, PgConnection,
     postgres::{PgConnectOptions, PgSslMode},
 };
-use tokio::time::timeout;
+use tokio::{net::TcpStream, time::timeout};
 
 use super::connection::Tls;
 use crate::config::read_secret;
@@ -232,21 +232,37 @@ impl Server {
         connected.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut))
     }
 
-    /// What tells Postgres' own programs where it is, and who to be there (libpq, Environment
-    /// Variables). The password is among it.
-    pub fn variables(&self, who: &Account) -> Vec<(&'static str, String)> {
-        let mode = match self.tls {
+    /// A connection on which nothing was said yet: for somebody else to talk on, TLS and all.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn dial(&self) -> std::io::Result<TcpStream> {
+        let address = (self.host.as_str(), self.port);
+        let connected = timeout(CONNECT, TcpStream::connect(address)).await;
+        let stream = connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    /// How one makes sure of it, in libpq's words.
+    pub fn sslmode(&self) -> &'static str {
+        match self.tls {
             Tls::Verify(_) => "verify-full",
             Tls::Prefer => "prefer",
             Tls::Require => "require",
             Tls::Off => "disable",
-        };
+        }
+    }
+
+    /// What tells Postgres' own programs where it is, and who to be there (libpq, Environment
+    /// Variables). The password is among it.
+    pub fn variables(&self, who: &Account) -> Vec<(&'static str, String)> {
         let mut variables = vec![
             ("PGHOST", self.host.clone()),
             ("PGPORT", self.port.to_string()),
             ("PGUSER", who.role.clone()),
             ("PGPASSWORD", who.password.expose_secret().to_owned()),
-            ("PGSSLMODE", mode.to_owned()),
+            ("PGSSLMODE", self.sslmode().to_owned()),
             ("PGAPPNAME", "hops-platform".to_owned()),
             ("PGCONNECT_TIMEOUT", CONNECT.as_secs().to_string()),
         ];

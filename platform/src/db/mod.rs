@@ -5,6 +5,7 @@ pub mod backups;
 pub mod builds;
 pub mod databases;
 pub mod environments;
+pub mod grants;
 pub mod hosts;
 pub mod log_lines;
 pub mod pushes;

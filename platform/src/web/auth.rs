@@ -1,5 +1,4 @@
-//! Who may come in: a token, as bearer for the API and as password for git; compared in constant
-//! time.
+//! Who may come in: a token, as bearer for the API and as password for git.
 
 use axum::{
     extract::{Request, State},
@@ -13,9 +12,16 @@ use subtle::ConstantTimeEq;
 
 use super::{Problem, Server};
 
-/// Lets requests in that carry `Authorization: Bearer TOKEN`.
-pub async fn bearer(State(server): State<Server>, request: Request, next: Next) -> Response {
-    if bearer_token(request.headers()).is_some_and(|token| same(token, &server.token)) {
+/// Lets requests in that carry `Authorization: Bearer TOKEN`; handlers may ask whose it is. Who changed
+/// what stands in the log.
+pub async fn bearer(State(server): State<Server>, mut request: Request, next: Next) -> Response {
+    let token = bearer_token(request.headers());
+    if let Some(who) = token.and_then(|token| server.tokens.find(token)) {
+        if !request.method().is_safe() {
+            let (method, path) = (request.method(), request.uri().path());
+            tracing::info!(who = who.name, %method, path, "asked to change something");
+        }
+        request.extensions_mut().insert(who.clone());
         return next.run(request).await;
     }
     Problem::told(
@@ -29,7 +35,7 @@ pub async fn bearer(State(server): State<Server>, request: Request, next: Next) 
 
 /// Lets requests in that carry the token as password of HTTP's basic authentication.
 pub async fn basic(State(server): State<Server>, request: Request, next: Next) -> Response {
-    if password(request.headers()).is_some_and(|password| same(&password, &server.token)) {
+    if password(request.headers()).is_some_and(|given| server.tokens.find(&given).is_some()) {
         return next.run(request).await;
     }
     let challenge = [(

@@ -32,7 +32,7 @@ use crate::{
 /// Which of an environment's databases: an appling's, or else the only one.
 #[derive(Debug, Deserialize)]
 pub struct Which {
-    appling: Option<String>,
+    pub(super) appling: Option<String>,
 }
 
 /// `GET /api/apps/{app}/environments/{environment}/databases`
@@ -200,7 +200,7 @@ async fn drop_former(platform: &Platform, environment: Uuid, name: &str) -> Answ
     Ok(true)
 }
 
-fn unavailable(error: &MakeError) -> Problem {
+pub(super) fn unavailable(error: &MakeError) -> Problem {
     let status = match error {
         MakeError::Refused(_) => StatusCode::CONFLICT,
         MakeError::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -208,7 +208,8 @@ fn unavailable(error: &MakeError) -> Problem {
     Problem::told(status, "database_server", error.to_string())
 }
 
-async fn find(
+/// The database that is meant.
+pub(super) async fn find(
     platform: &Platform,
     app: &str,
     environment: &str,

@@ -6,6 +6,7 @@ mod databases;
 mod diff;
 mod error;
 mod git;
+mod grants;
 mod hook;
 mod logs;
 mod releases;
@@ -24,7 +25,6 @@ use axum::{
     response::IntoResponse,
     routing::{delete, get, post, put},
 };
-use secrecy::SecretString;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::{
@@ -38,6 +38,7 @@ use crate::{
     git::http::HookAddress,
     platform::Platform,
     secrets::{hex, random},
+    tokens::Tokens,
     webhook,
 };
 
@@ -54,18 +55,22 @@ const WEBHOOK_DEADLINE: Duration = Duration::from_secs(30);
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 /// Git programs at the same time.
 const GIT_PROGRAMS: usize = 64;
+/// People's connections to databases at the same time.
+const TUNNELS: usize = 256;
 
 /// What handlers need.
 #[derive(Clone)]
 pub struct Server {
     /// Everything both roles have.
     pub platform: Platform,
-    /// The API's token.
-    pub token: Arc<SecretString>,
+    /// Who may come in.
+    pub tokens: Arc<Tokens>,
     /// Where hooks find this server.
     pub hook: HookAddress,
     /// Room for git programs.
     pub git_room: Arc<Semaphore>,
+    /// Room for people's connections to databases.
+    pub tunnel_room: Arc<Semaphore>,
     /// Cancelled when the server is to stop: long tellings end then, with a word.
     pub stop: CancellationToken,
 }
@@ -86,13 +91,14 @@ impl Server {
     fn new(platform: Platform, port: u16, stop: CancellationToken) -> anyhow::Result<Server> {
         let token = hex(&random::<16>());
         Ok(Server {
-            token: Arc::new(platform.config.token()?),
+            tokens: Arc::new(platform.config.tokens()?),
             hook: HookAddress {
                 url: format!("http://{}/internal/received", hook_host(&platform, port)),
                 token: token.into(),
                 program: std::env::current_exe().context("finding this program's file")?,
             },
             git_room: Arc::new(Semaphore::new(GIT_PROGRAMS)),
+            tunnel_room: Arc::new(Semaphore::new(TUNNELS)),
             stop,
             platform,
         })
@@ -150,6 +156,18 @@ fn router(server: Server) -> Router {
         .route(
             "/apps/{app}/environments/{environment}/databases/rotate",
             post(databases::rotate),
+        )
+        .route(
+            "/apps/{app}/environments/{environment}/grants",
+            get(grants::list).post(grants::create),
+        )
+        .route(
+            "/apps/{app}/environments/{environment}/grants/{id}",
+            delete(grants::delete),
+        )
+        .route(
+            "/apps/{app}/environments/{environment}/grants/{id}/tunnel",
+            get(grants::tunnel),
         )
         .route(
             "/apps/{app}/environments/{environment}/backups",

@@ -89,7 +89,7 @@ impl Shell {
         let ended = run(cli, &mut context).await;
         let exit = ended.err().map_or(0, |failure| {
             context.ui.failure(&failure);
-            failure.exit as u8
+            failure.exit.code()
         });
         Said {
             exit,
