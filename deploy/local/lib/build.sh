@@ -15,13 +15,14 @@ go_parts() {
   echo "$buildkit"
   echo "coredns|github.com/coredns/coredns||1 min 30 s"
   echo "traefik|github.com/traefik/traefik/v3/cmd/traefik||4 min 30 s"
+  echo "versitygw|github.com/versity/versitygw/cmd/versitygw||2 min"
   echo "metrics-server|sigs.k8s.io/metrics-server/cmd/metrics-server||3 min 30 s"
 }
 
 # What the cache is keyed by: everything that decides what comes out.
 part_key() {  # part packages flags
   local dir=$LOCAL/parts/$1 version
-  version=$(awk '$1 ~ /\/(kubernetes|buildkit|coredns|traefik\/v3|metrics-server)$/ && $2 ~ /^v/ {print $2; exit} $1 == "require" && $3 ~ /^v/ {print $3; exit}' "$dir/go.mod")
+  version=$(awk '$1 ~ /\/(kubernetes|buildkit|coredns|traefik\/v3|metrics-server|versitygw)$/ && $2 ~ /^v/ {print $2; exit} $1 == "require" && $3 ~ /^v/ {print $3; exit}' "$dir/go.mod")
   printf '%s-%s-%s' "$1" "$version" \
     "$({ cat "$dir"/go.mod "$dir"/go.sum; cat "$dir"/*.go "$dir"/*.patch 2>/dev/null || true; echo "$2 $3"; go env GOVERSION GOARCH; } | sha256sum | cut -c1-12)"
 }

@@ -29,6 +29,7 @@ API_URL=https://$NODE_IP:6443
 ETCD_PORT=12379
 POSTGRES_PORT=54329
 POSTGRES_APPS_PORT=5433
+S3_LISTEN=127.0.0.1:7070
 INGRESS_PORT=8081
 METRICS_PORT=4443
 PLATFORM_LISTEN=127.0.0.1:8080
@@ -70,7 +71,7 @@ else
   CALLER_IMAGE=$REGISTRY/hops/curl:1
   POSTGRES_SERVERS=$STATE/etc/postgres-servers.toml
   PGBOUNCER_IMAGE=$REGISTRY/hops/pgbouncer:1
-  PARTS=(etcd postgres postgres-apps registry containerd buildkitd kube-apiserver kube-controller-manager
+  PARTS=(etcd postgres postgres-apps versitygw registry containerd buildkitd kube-apiserver kube-controller-manager
     kube-scheduler kubelet kube-proxy coredns metrics-server traefik platform)
 fi
 
@@ -135,6 +136,7 @@ render() {
     -e "s|@POD_NET@|$POD_NET|g" -e "s|@SERVICE_NET@|$SERVICE_NET|g" -e "s|@POD_BRIDGE@|$POD_BRIDGE|g" \
     -e "s|@CGROUP@|$CGROUP|g" -e "s|@ETCD_PORT@|$ETCD_PORT|g" -e "s|@API_URL@|$API_URL|g" \
     -e "s|@POSTGRES_PORT@|$POSTGRES_PORT|g" -e "s|@POSTGRES_APPS_PORT@|$POSTGRES_APPS_PORT|g" \
+    -e "s|@S3_LISTEN@|$S3_LISTEN|g" \
     -e "s|@INGRESS_PORT@|$INGRESS_PORT|g" -e "s|@METRICS_PORT@|$METRICS_PORT|g" \
     -e "s|@REGISTRY@|$REGISTRY|g" -e "s|@REGISTRY_INSECURE@|$REGISTRY_INSECURE|g" \
     -e "s|@INGRESS_URL@|$INGRESS_URL|g" -e "s|@DOMAIN@|$DOMAIN|g" \

@@ -10,6 +10,7 @@ ready_etcd() {
 }
 ready_postgres() { "$BIN/pg_isready" -q -h 127.0.0.1 -p "$POSTGRES_PORT" -t 2; }
 ready_postgres-apps() { "$BIN/pg_isready" -q -h "$NODE_IP" -p "$POSTGRES_APPS_PORT" -t 2; }
+ready_versitygw() { http "http://$S3_LISTEN/health"; }
 ready_registry() { http "http://$NODE_IP:5000/v2/"; }
 ready_containerd() { timeout 2 ctr -a "$CONTAINERD_SOCKET" version >/dev/null 2>&1; }
 ready_buildkitd() { timeout 2 "$BIN/buildctl" --addr "unix://$BUILDKIT_SOCKET" debug info >/dev/null 2>&1; }

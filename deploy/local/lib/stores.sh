@@ -1,4 +1,4 @@
-# Both Postgres' data and the secrets of the platform. Made once; kept until `reset`.
+# Both Postgres' data, the bucket server's folder, and the secrets of the platform and of these. Made once; kept until `reset`.
 # shellcheck shell=bash
 
 make_secrets() {
@@ -6,6 +6,7 @@ make_secrets() {
   secret key openssl rand -base64 32
   secret postgres.password openssl rand -hex 24
   own_cluster secret postgres-apps.password openssl rand -hex 24
+  own_cluster secret s3.credentials s3_credentials
   own_cluster secret encryption.key openssl rand -base64 32
 }
 
@@ -15,6 +16,11 @@ secret() {  # file command...
   [ -s "$file" ] && return
   (umask 077 && "$@" >"$file.new")
   mv "$file.new" "$file"
+}
+
+# In the form that clients of S3 read (AWS_SHARED_CREDENTIALS_FILE).
+s3_credentials() {
+  printf '[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n' "$(openssl rand -hex 10)" "$(openssl rand -hex 20)"
 }
 
 make_postgres() {

@@ -105,6 +105,7 @@ digest_of() {
         same_file "$BIN/hops-platform"; cat "$STATE/token" "$STATE/key" "$STATE/postgres.password"; cat "$LOCAL/lib/platform"
         own_cluster cat "$STATE/postgres-apps.password" "$STATE/pki/postgres-ca.crt"
         ;;
+      versitygw) readlink "$BIN/$1"; cat "$STATE/s3.credentials" "$LOCAL/lib/versitygw" ;;
       buildkitd | coredns | traefik) readlink "$BIN/$1" ;;
       kube-apiserver) cat "$STATE/etc/encryption.yaml" ;;&
       kube* | metrics-server) readlink "$BIN/$1"; cat "$STATE/pki/generation" ;;
