@@ -107,8 +107,8 @@ pub struct Config {
     /// Image of Google's Cloud SQL Auth Proxy, for servers that are instances of Cloud SQL.
     #[arg(long, env = "HOPS_CLOUD_SQL_PROXY_IMAGE", default_value = CLOUD_SQL_PROXY_IMAGE)]
     pub cloud_sql_proxy_image: String,
-    /// Where backups of databases are kept: `file:///folder`, or `s3://bucket/prefix` (an S3-compatible
-    /// store, with AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY).
+    /// Where backups of databases are kept: `file:///folder`, or `s3://bucket/prefix` (any store that
+    /// speaks S3, with AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY).
     #[arg(long, env = "HOPS_BACKUP_URL")]
     pub backup_url: Option<Url>,
     /// Hours between scheduled backups of a database; without it, none are scheduled.

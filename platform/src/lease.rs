@@ -5,7 +5,10 @@
 //! checks the row's epoch. A controller that died is replaced when its lease runs out; one that
 //! was only paused finds its epoch gone and can change nothing any more.
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use sqlx::{PgConnection, PgPool, Postgres, Row, Transaction};
 use tokio::{task::JoinHandle, time::timeout};
@@ -19,6 +22,9 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 /// What must be left of a lease when a write outside Postgres begins: more than the deadline of
 /// one request to Kubernetes, so that the write cannot land after somebody else took over.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(6);
+
+/// Of so many tries before it one clears away what they left.
+const LEFT_BEHIND: i64 = 8;
 
 /// The tables whose rows are work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -209,6 +215,11 @@ impl Lease {
     /// Counts the claims of the row: no other try has the same.
     pub fn epoch(&self) -> i64 {
         self.epoch
+    }
+
+    /// The epochs of the last tries before this one, whose leftovers it clears away.
+    pub fn epochs_before(&self) -> Range<i64> {
+        (self.epoch - LEFT_BEHIND).max(1)..self.epoch
     }
 
     /// How often in a row the work failed before.

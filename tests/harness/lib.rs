@@ -6,6 +6,7 @@
 
 mod api;
 mod app;
+mod bucket;
 mod cli;
 mod cluster;
 mod forge;
@@ -22,6 +23,7 @@ mod wait;
 mod web;
 
 pub use app::{App, Deployed};
+pub use bucket::Bucket;
 pub use cli::{Hops, Ran};
 pub use cluster::Kube;
 pub use forge::{Delivery, Forge, sign};

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
-use tests::{App, Hops, Options, Platform, Ran, Repo, Role, eventually, get, post, superuser};
+use tests::{
+    App, Bucket, Hops, Options, Platform, Ran, Repo, Role, eventually, get, post, superuser,
+};
 
 /// A platform that keeps backups in a folder.
 struct Keeper {
@@ -24,6 +26,16 @@ impl Keeper {
             ..Options::default()
         });
         Keeper { platform, folder }
+    }
+
+    /// One that keeps them in a bucket instead.
+    fn of_bucket(bucket: &Bucket, more: &[(&str, &str)]) -> Keeper {
+        let variables = bucket.variables();
+        let its = variables
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()));
+        let all: Vec<_> = its.chain(more.iter().copied()).collect();
+        Keeper::start(&all)
     }
 
     async fn db(&self, app: &App<'_>, command: &[&str]) -> Ran {
@@ -259,4 +271,141 @@ async fn backups_come_by_themselves_and_go_by_themselves() {
     let left = eventually("the newest is left", || proved(1)).await;
     assert_eq!(left[0]["cause"], "asked");
     assert_eq!(keeper.dumps().len(), 1);
+}
+
+/// A table of random bytes, so many MiB of them, which no dump gets any smaller.
+async fn fill(database: &str, mebibytes: u32) {
+    let statement = format!(
+        "set role {database};
+         create table noise as select n, (
+           select string_agg(sha512((n::text || i || random())::bytea), ''::bytea) from generate_series(1, 16384) i
+         ) as bytes from generate_series(1, {mebibytes}) n;
+         reset role"
+    );
+    run(&superuser(database).await, &statement).await;
+}
+
+#[tokio::test]
+async fn a_backup_in_a_bucket_is_proved_and_restored() {
+    let bucket = Bucket::create();
+    let keeper = Keeper::of_bucket(&bucket, &[("HOPS_BACKUP_KEEP", "24")]);
+    let (app, _repo) = with_note(&keeper.platform, "bucket").await;
+    let name = name_of(&keeper, &app).await;
+    // Three parts of an upload, and three ranges of a download.
+    fill(&name, 40).await;
+    let backup = keeper.back_up(&app).await;
+    assert_eq!(backup["state"], "proved", "{backup}");
+    assert_eq!(backup["rows"], 41);
+    let bytes = backup["bytes"].as_i64().expect("a length");
+    assert!(bytes > 40 << 20, "{backup}");
+    let id = backup["id"].as_str().expect("an id");
+    let objects = bucket.objects();
+    let [object] = &objects[..] else {
+        panic!("{objects:?}")
+    };
+    assert!(
+        object.starts_with(&format!("backups/{name}/{id}-")),
+        "{object}"
+    );
+    assert_eq!(bucket.unfinished(), [""; 0]);
+
+    let server = superuser("postgres").await;
+    run(&server, &format!("drop database {name} with (force)")).await;
+    keeper
+        .db(&app, &["restore", "-e", "test", id, "--yes"])
+        .await
+        .ok();
+    has(&app, "test", json!(["kept"])).await;
+    let restored = superuser(&name_of(&keeper, &app).await).await;
+    let noise = "select sum(length(bytes)) from noise";
+    let noise: i64 = sqlx::query_scalar(noise)
+        .fetch_one(&restored)
+        .await
+        .expect("the random bytes");
+    assert_eq!(noise, 40 << 20);
+
+    // Of what was kept for long enough all but the newest goes from the bucket too.
+    run(&restored, "drop table noise").await;
+    keeper.back_up(&app).await;
+    assert_eq!(bucket.objects().len(), 2);
+    let older = "update backups set created_at = created_at - interval '25 hours'";
+    run(&keeper.platform.database().await, older).await;
+    keeper.platform.kill(Role::Serve);
+    keeper.platform.spawn(Role::Serve);
+    let left = eventually("one backup is left", || async {
+        let objects = bucket.objects();
+        (objects.len() == 1).then_some(objects)
+    })
+    .await;
+    assert_ne!(left[0], *object);
+}
+
+#[tokio::test]
+async fn a_bucket_that_refuses_is_told_of_without_its_keys() {
+    let bucket = Bucket::create();
+    let wrong = "this-is-not-the-secret-access-key";
+    let keeper = Keeper::of_bucket(&bucket, &[("AWS_SECRET_ACCESS_KEY", wrong)]);
+    let (app, _repo) = with_note(&keeper.platform, "refused").await;
+    let refused = keeper.db(&app, &["backup", "-e", "test"]).await;
+    assert_eq!(refused.code, 1, "{}", refused.out);
+    let backup = keeper.backups(&app).await.remove(0);
+    assert_eq!(backup["state"], "failed");
+    let reason = backup["reason"].as_str().expect("a reason");
+    assert!(
+        reason.contains(&format!("s3://{}/backups at 127.0.0.1", bucket.name))
+            && reason.contains("403 Forbidden: SignatureDoesNotMatch: "),
+        "{reason}"
+    );
+    let log = std::fs::read_to_string(&keeper.platform.log).expect("the log");
+    for told in [refused.err.as_str(), reason, &log] {
+        assert!(
+            !told.contains(wrong) && !told.contains(&bucket.key),
+            "{told}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn of_tries_that_failed_nothing_is_left_in_the_bucket() {
+    let bucket = Bucket::create();
+    let keeper = Keeper::of_bucket(&bucket, &[]);
+    let (app, _repo) = with_note(&keeper.platform, "unread").await;
+    let name = name_of(&keeper, &app).await;
+    fill(&name, 20).await;
+    // Rows that are somebody else's to show, which pg_dump finds out when it gets to them: after `noise`, when
+    // the first part of the dump is in the bucket.
+    let shut = format!(
+        "create table shut (); alter table shut enable row level security; grant select on shut to {name}"
+    );
+    run(&superuser(&name).await, &shut).await;
+    let failed = keeper.db(&app, &["backup", "-e", "test"]).await;
+    assert_eq!(failed.code, 1, "{}", failed.out);
+    assert!(
+        failed
+            .err
+            .contains("would be affected by row-level security"),
+        "{}",
+        failed.err
+    );
+    assert_eq!(bucket.objects(), [""; 0]);
+    assert_eq!(bucket.unfinished(), [""; 0]);
+
+    // Nor of a try that was killed when its dump was there, once the next one is made.
+    let database = keeper.platform.database().await;
+    let left = async {
+        let failing = "select id::text from backups where state = 'waiting' and attempts > 0";
+        let id: String = eventually("a try has failed", || async {
+            let failing = sqlx::query_scalar(failing).fetch_optional(&database);
+            failing.await.expect("the backups")
+        })
+        .await;
+        let left = format!("backups/{name}/{id}-1.dump");
+        bucket.put(&left);
+        run(&superuser(&name).await, "drop table shut").await;
+        left
+    };
+    let (backup, left) = tokio::join!(keeper.back_up(&app), left);
+    assert_eq!(backup["state"], "proved", "{backup}");
+    let objects = bucket.objects();
+    assert!(objects.len() == 1 && objects[0] != left, "{objects:?}");
 }

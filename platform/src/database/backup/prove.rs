@@ -20,9 +20,6 @@ use crate::{
     platform::Platform,
 };
 
-/// Of so many tries before it one drops what they left.
-const LEFT_BEHIND: i64 = 8;
-
 /// Proves the backup that was taken, and writes down what became of it.
 ///
 /// # Errors
@@ -75,11 +72,10 @@ pub(super) async fn own_name(
     lease: &Lease,
     name: impl Fn(i64) -> String,
 ) -> Result<String, MakeError> {
-    let own = lease.epoch();
-    for before in (own - LEFT_BEHIND).max(1)..own {
+    for before in lease.epochs_before() {
         provision::delete(server, &name(before)).await?;
     }
-    Ok(name(own))
+    Ok(name(lease.epoch()))
 }
 
 /// An empty database of this name, whose extensions come with the dump.

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use super::{
     contents::Contents,
     programs::{DEADLINE, Dump},
-    store::Written,
+    store::{Store, Written},
 };
 use crate::{
     database::environment::{account, server},
@@ -21,12 +21,26 @@ use crate::{
 /// # Errors
 /// When the server, the store or `pg_dump` fails; then nothing is written down.
 pub async fn take(platform: &Platform, lease: &Lease, backup: &Backup) -> anyhow::Result<()> {
-    // A try that lost its lease writes to a place of its own.
-    let path = format!("{}/{}-{}.dump", backup.name, backup.id, lease.epoch());
-    let dumping = timeout(DEADLINE, dump(platform, backup, &path));
-    let (written, contents) = tokio::select! {
-        dumped = dumping => dumped.context("it takes too long")??,
+    let store = platform.backups.as_ref();
+    let store = store.context("this platform has no store for backups (HOPS_BACKUP_URL)")?;
+    // A try that lost its lease writes to a place of its own, and the next one deletes what it left.
+    let path = |epoch: i64| format!("{}/{}-{epoch}.dump", backup.name, backup.id);
+    for before in lease.epochs_before() {
+        delete(store, &path(before)).await;
+    }
+    let path = path(lease.epoch());
+    let dumping = timeout(DEADLINE, dump(platform, store, backup, &path));
+    let dumped = tokio::select! {
+        dumped = dumping => dumped.context("it takes too long").flatten(),
         lost = lease.lost() => return Err(lost.into()),
+    };
+    let (written, contents) = match dumped {
+        Ok(dumped) => dumped,
+        Err(error) => {
+            // It may be there all the same: only the store's answer was lost.
+            delete(store, &path).await;
+            return Err(error);
+        }
     };
     let mut tx = lease.begin().await?;
     db::backups::set_taken(&mut *tx, backup.id, &path, &written, &contents).await?;
@@ -36,13 +50,19 @@ pub async fn take(platform: &Platform, lease: &Lease, backup: &Backup) -> anyhow
     Ok(())
 }
 
+/// A dump that stays is found by nobody, and holds data; but why the try failed is more worth telling.
+async fn delete(store: &Store, path: &str) {
+    if let Err(error) = store.delete(path).await {
+        tracing::warn!(path, error = format!("{error:#}"), "a dump may be left");
+    }
+}
+
 async fn dump(
     platform: &Platform,
+    store: &Store,
     backup: &Backup,
     path: &str,
 ) -> anyhow::Result<(Written, Contents)> {
-    let store = platform.backups.as_ref();
-    let store = store.context("this platform has no store for backups (HOPS_BACKUP_URL)")?;
     let databases = db::databases::of_environment(&platform.db, backup.environment).await?;
     let database = databases
         .iter()
@@ -67,8 +87,7 @@ async fn dump(
     let contents = Contents::read(&mut connection).await;
     let contents = contents.with_context(unanswered)?;
     let (dump, output) = Dump::start(server, &who, &backup.name, &snapshot)?;
-    let written = store.write(path, output).await?;
-    dump.end().await?;
+    let written = store.write(path, output, dump.end()).await?;
     let _ = connection.execute("commit").await;
     let _ = connection.close().await;
     Ok((written, contents))
