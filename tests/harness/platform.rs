@@ -387,6 +387,7 @@ pub(crate) fn forget(platform: &Platform, app: &str) {
     let of = format!("(select id from environments where app = '{app}')");
     let statements = format!(
         "delete from restores where environment in {of}; delete from backups where environment in {of};
+         delete from database_grants where environment in {of};
          delete from former_databases where environment in {of}; delete from databases where environment in {of};
          delete from secrets where environment in {of};
          delete from verdicts where release in (select id from releases where app = '{app}');

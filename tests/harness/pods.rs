@@ -110,6 +110,13 @@ impl Pod {
             .unwrap_or_default()
     }
 
+    /// How often what runs beside its container was restarted.
+    pub fn sidecar_restarts(&self) -> i64 {
+        let all = self.0["status"]["initContainerStatuses"].as_array();
+        let restarts = |one: &Value| one["restartCount"].as_i64().unwrap_or_default();
+        all.into_iter().flatten().map(restarts).sum()
+    }
+
     /// With what its container ended last.
     pub fn last_exit_code(&self) -> Option<i64> {
         self.container()["lastState"]["terminated"]["exitCode"].as_i64()

@@ -22,6 +22,9 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::target::{EnvironmentArguments, appling_name, path_below};
 use crate::cli::time::parse_duration;
 
+/// How long until one tries to take a connection again.
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// What the platform calls such a connection.
 const PROTOCOL: &str = "hops-postgres";
 
@@ -166,6 +169,8 @@ impl Tunnels<'_> {
                 Some(passed) = open.next() => if let Err(failure) = passed {
                     let _ = broken.send(failure);
                 },
+                // None is open, and none could be taken just now.
+                else => tokio::time::sleep(AGAIN).await,
             }
         }
     }
