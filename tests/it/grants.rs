@@ -112,8 +112,17 @@ async fn psql_goes_through_the_platform_and_may_read() {
         .await
         .expect("a row");
     assert_eq!(seen, 7);
-    let other = psql(&hops, &app, &["--", "-d", "postgres"], "").await;
-    assert_ne!(other.code, 0);
+    // Nor do they get into another app's database.
+    let another = with_database(shared(), "another").await;
+    let theirs = db(&hops, &another, "info", &["--json"]).await.ok().json();
+    let theirs = theirs[0]["name"].as_str().expect("a name");
+    for more in [&[][..], &["--write"]] {
+        let psql = [more, &["--", "-d", theirs, "-XAtqc", "select 1"]].concat();
+        let refused = db(&hops, &app, "psql", &psql).await;
+        assert_eq!(refused.code, 2, "{refused:?}");
+        let told = "permission denied for database";
+        assert!(refused.err.contains(told), "{refused:?}");
+    }
 
     // Who and when is told, without a password.
     let all = grants(&hops, &app).await;
