@@ -421,6 +421,9 @@ pub struct Extension {
     pub version: String,
 }
 
+/// The protocol that a tunnel to a database's server is asked for by (RFC 9110, section 7.8).
+pub const TUNNEL: &str = "hops-postgres";
+
 /// What somebody may do in a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

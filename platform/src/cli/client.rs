@@ -120,10 +120,7 @@ impl Client {
 
     /// Reads newline-delimited log lines; there is no limit to how long they come.
     pub async fn lines(&self, ask: Ask<'_>) -> Result<Lines, Failure> {
-        let answer = self.request(Method::GET, ask).send();
-        let answer = tokio::time::timeout(ANSWER, answer).await;
-        let answer = answer.map_err(|_| self.unanswered())?;
-        let answer = answer.map_err(|error| self.not_sent(&error))?;
+        let answer = self.begun(self.request(Method::GET, ask)).await?;
         Ok(Lines::new(self.accepted(answer).await?))
     }
 
@@ -133,15 +130,20 @@ impl Client {
         let request = request
             .header(CONNECTION, "upgrade")
             .header(UPGRADE, protocol);
-        let answer = tokio::time::timeout(ANSWER, request.send()).await;
-        let answer = answer.map_err(|_| self.unanswered())?;
-        let answer = answer.map_err(|error| self.not_sent(&error))?;
+        let answer = self.begun(request).await?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             self.accepted(answer).await?;
             return Err(self.not_understood());
         }
         let upgraded = answer.upgrade().await;
         upgraded.map_err(|error| self.not_sent(&error))
+    }
+
+    /// An answer whose beginning has a deadline, and the rest has none.
+    async fn begun(&self, request: reqwest::RequestBuilder) -> Result<Response, Failure> {
+        let answer = tokio::time::timeout(ANSWER, request.send()).await;
+        let answer = answer.map_err(|_| self.unanswered())?;
+        answer.map_err(|error| self.not_sent(&error))
     }
 
     fn request(&self, method: Method, ask: Ask<'_>) -> reqwest::RequestBuilder {

@@ -97,13 +97,7 @@ async fn info(
     client: &Client,
     context: &mut Context,
 ) -> Result<(), Failure> {
-    let app = of.app.choose(context, client.url())?;
-    let environment = of.environment.to_string();
-    let ask = Ask {
-        path: &path_below(&app, &environment, &["databases"]),
-        query: &[],
-    };
-    let databases: Vec<Database> = client.get(ask).await?;
+    let (_, environment, databases) = of.list::<Database>(client, context, "databases").await?;
     let ui = &mut context.ui;
     if ui.is_json() {
         return ui.json(&databases);

@@ -110,14 +110,7 @@ async fn list(
     client: &Client,
     context: &mut Context,
 ) -> Result<(), Failure> {
-    let app = of.app.choose(context, client.url())?;
-    let environment = of.environment.to_string();
-    let path = path_below(&app, &environment, &["secrets"]);
-    let ask = Ask {
-        path: &path,
-        query: &[],
-    };
-    let secrets: Vec<Secret> = client.get(ask).await?;
+    let (app, environment, secrets) = of.list::<Secret>(client, context, "secrets").await?;
     let ui = &mut context.ui;
     if ui.is_json() {
         return ui.json(&secrets);

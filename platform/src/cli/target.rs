@@ -4,10 +4,11 @@ use std::path::Path;
 use std::process::Command;
 
 use iterapp_schema::{AppName, ApplingName, Environment};
+use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::Context;
-use super::client::shown;
+use super::client::{Ask, Client, shown};
 use super::config::{Vars, parse_url};
 use super::failure::Failure;
 
@@ -81,6 +82,25 @@ pub struct EnvironmentArguments {
     /// The environment: prod, test, or snap0 to snap9
     #[arg(short = 'e', long, value_parser = environment)]
     pub environment: Environment,
+}
+
+impl EnvironmentArguments {
+    /// All of a kind that the environment has, behind the app's name and the environment's.
+    pub async fn list<T: DeserializeOwned>(
+        self,
+        client: &Client,
+        context: &mut Context,
+        kind: &str,
+    ) -> Result<(AppName, String, Vec<T>), Failure> {
+        let app = self.app.choose(context, client.url())?;
+        let environment = self.environment.to_string();
+        let ask = Ask {
+            path: &path_below(&app, &environment, &[kind]),
+            query: &[],
+        };
+        let all = client.get(ask).await?;
+        Ok((app, environment, all))
+    }
 }
 
 /// The segments of a path below an environment.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use secrecy::SecretString;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::{
@@ -85,10 +85,8 @@ async fn let_in(
 ) -> Result<(), NotGranted> {
     // One at a time per database: Postgres refuses to change a role's rights twice at once.
     let mut tx = platform.db.begin().await.context("a transaction")?;
-    let databases = db::databases::of_environment(&mut *tx, grant.environment).await;
-    let databases = databases.context("reading the databases")?;
-    let of_grant = |one: &&Database| one.name == grant.name && one.server == grant.server;
-    let database = databases.iter().find(of_grant);
+    let database = database_of(&mut *tx, grant).await;
+    let database = database.context("reading the databases")?;
     let database = database.context("another has just taken the database's place")?;
     let database = db::databases::lock(&mut *tx, database.id).await;
     let database = database.context("locking a database's row")?;
@@ -105,6 +103,13 @@ async fn let_in(
         .await
         .context("letting go of a database's row")?;
     Ok(())
+}
+
+/// The database that a login is for, unless another has taken its place.
+async fn database_of(db: impl PgExecutor<'_>, grant: &Grant) -> sqlx::Result<Option<Database>> {
+    let databases = db::databases::of_environment(db, grant.environment).await?;
+    let is_it = |one: &Database| one.name == grant.name && one.server == grant.server;
+    Ok(databases.into_iter().find(is_it))
 }
 
 /// The role that may read what is there now and what the owner makes later.
@@ -245,8 +250,7 @@ async fn remove(platform: &Platform, server: &Server, grant: &Grant) -> anyhow::
     if dropped.as_ref().err().and_then(code).as_deref() != Some(STILL_NEEDED) {
         return Ok(dropped.map_err(told)?);
     }
-    let databases = db::databases::of_environment(&platform.db, grant.environment).await?;
-    let Some(database) = databases.iter().find(|one| one.name == grant.name) else {
+    let Some(database) = database_of(&platform.db, grant).await? else {
         tracing::info!(
             role = grant.role,
             "a login stays until its database is dropped"
@@ -261,7 +265,7 @@ async fn remove(platform: &Platform, server: &Server, grant: &Grant) -> anyhow::
     ] {
         run(&mut connection, statement).await.map_err(told)?;
     }
-    let inside = account(platform, database)?;
+    let inside = account(platform, &database)?;
     let inside = server.connect_as(&inside, &grant.name).await;
     let mut inside = inside.map_err(told)?;
     for statement in [

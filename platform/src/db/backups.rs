@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sqlx::{FromRow, PgExecutor, types::Json};
 use uuid::Uuid;
 
-use super::stored;
+use super::owner;
 use crate::database::backup::{contents::Contents, store::Written};
 
 /// What became of a backup so far.
@@ -109,11 +109,10 @@ impl TryFrom<Row> for Backup {
     type Error = sqlx::Error;
 
     fn try_from(row: Row) -> sqlx::Result<Backup> {
-        let appling = (!row.appling.is_empty()).then(|| stored(&row.appling));
         Ok(Backup {
             id: row.id,
             environment: row.environment,
-            appling: appling.transpose()?,
+            appling: owner(&row.appling)?,
             server: row.server,
             name: row.name,
             cause: row.cause,

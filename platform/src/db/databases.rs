@@ -4,7 +4,7 @@ use iterapp_schema::ApplingName;
 use sqlx::{FromRow, PgExecutor, types::Json};
 use uuid::Uuid;
 
-use super::stored;
+use super::owner;
 use crate::database::names::Login;
 
 /// A database.
@@ -53,11 +53,10 @@ impl TryFrom<Row> for Database {
     type Error = sqlx::Error;
 
     fn try_from(row: Row) -> sqlx::Result<Database> {
-        let appling = (!row.appling.is_empty()).then(|| stored(&row.appling));
         Ok(Database {
             id: row.id,
             environment: row.environment,
-            appling: appling.transpose()?,
+            appling: owner(&row.appling)?,
             server: row.server,
             name: row.name,
             login: Login::of_letter(&row.login),

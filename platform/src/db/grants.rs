@@ -4,7 +4,7 @@ use iterapp_schema::ApplingName;
 use sqlx::{FromRow, PgExecutor};
 use uuid::Uuid;
 
-use super::{databases::Database, stored};
+use super::{databases::Database, owner};
 use crate::api::Access;
 
 /// How many of an environment are told, the newest first.
@@ -56,11 +56,10 @@ impl TryFrom<Row> for Grant {
     type Error = sqlx::Error;
 
     fn try_from(row: Row) -> sqlx::Result<Grant> {
-        let appling = (!row.appling.is_empty()).then(|| stored(&row.appling));
         Ok(Grant {
             id: row.id,
             environment: row.environment,
-            appling: appling.transpose()?,
+            appling: owner(&row.appling)?,
             server: row.server,
             name: row.name,
             role: row.role,

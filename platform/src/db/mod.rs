@@ -18,6 +18,7 @@ pub mod verdicts;
 use std::{str::FromStr, time::Duration};
 
 use anyhow::Context;
+use iterapp_schema::ApplingName;
 use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -53,6 +54,11 @@ pub async fn migrate(db: &PgPool) -> anyhow::Result<()> {
         .run(db)
         .await
         .context("migrating the database")
+}
+
+/// Whose a database is: an appling's, or, empty, everybody's.
+fn owner(appling: &str) -> sqlx::Result<Option<ApplingName>> {
+    (!appling.is_empty()).then(|| stored(appling)).transpose()
 }
 
 /// A name or state that was checked before it was stored.

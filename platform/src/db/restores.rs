@@ -4,7 +4,7 @@ use iterapp_schema::ApplingName;
 use sqlx::{FromRow, PgExecutor};
 use uuid::Uuid;
 
-use super::stored;
+use super::owner;
 
 /// A restore.
 #[derive(Debug, Clone)]
@@ -44,12 +44,11 @@ pub async fn get(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Restore> {
     .bind(id)
     .fetch_one(db)
     .await?;
-    let appling = (!row.appling.is_empty()).then(|| stored(&row.appling));
     Ok(Restore {
         id: row.id,
         backup: row.backup,
         environment: row.environment,
-        appling: appling.transpose()?,
+        appling: owner(&row.appling)?,
         has_ended: row.state != "waiting",
         reason: row.reason,
     })

@@ -7,8 +7,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use secrecy::{ExposeSecret, SecretString};
-use subtle::ConstantTimeEq;
 
 use super::{Problem, Server};
 
@@ -71,12 +69,4 @@ fn password(headers: &HeaderMap) -> Option<String> {
     }
     let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
     Some(decoded.split_once(':')?.1.to_owned())
-}
-
-/// Compares without telling by time how much is right.
-pub fn same(given: &str, wanted: &SecretString) -> bool {
-    given
-        .as_bytes()
-        .ct_eq(wanted.expose_secret().as_bytes())
-        .into()
 }

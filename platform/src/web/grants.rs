@@ -39,9 +39,6 @@ use crate::{
 /// How long a login may last, seconds.
 const LASTING: std::ops::RangeInclusive<u32> = 10..=7 * 24 * 3600;
 
-/// What a tunnel is asked for by (RFC 9110, section 7.8).
-const PROTOCOL: &str = "hops-postgres";
-
 /// `GET /api/apps/{app}/environments/{environment}/grants`
 pub async fn list(
     State(platform): State<Platform>,
@@ -168,10 +165,13 @@ pub async fn tunnel(
         return Err(Problem::conflict("expired", "the login's time is over"));
     }
     let asked = request.headers().get(UPGRADE);
-    let is_ours = asked.is_some_and(|protocol| protocol.as_bytes() == PROTOCOL.as_bytes());
+    let is_ours = asked.is_some_and(|protocol| protocol.as_bytes() == api::TUNNEL.as_bytes());
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let Some(upgrade) = upgrade.filter(|_| is_ours) else {
-        let message = format!("this is for `Upgrade: {PROTOCOL}`, and nothing between may drop it");
+        let message = format!(
+            "this is for `Upgrade: {}`, and nothing between may drop it",
+            api::TUNNEL
+        );
         return Err(Problem::told(
             StatusCode::UPGRADE_REQUIRED,
             "upgrade",
@@ -203,7 +203,7 @@ pub async fn tunnel(
         }
         drop(room);
     });
-    let headers = [(CONNECTION, "upgrade"), (UPGRADE, PROTOCOL)];
+    let headers = [(CONNECTION, "upgrade"), (UPGRADE, api::TUNNEL)];
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
 }
 

@@ -25,6 +25,7 @@ use crate::{
     nudge,
     platform::Platform,
     release::follow,
+    tokens,
 };
 
 /// How long a pusher is told of a release.
@@ -41,7 +42,7 @@ pub async fn received(
     headers: HeaderMap,
     changes: String,
 ) -> Answer<Response> {
-    if !auth::bearer_token(&headers).is_some_and(|token| auth::same(token, &server.hook.token)) {
+    if !auth::bearer_token(&headers).is_some_and(|token| tokens::same(token, &server.hook.token)) {
         return Ok(StatusCode::UNAUTHORIZED.into_response());
     }
     let (platform, stop) = (server.platform, server.stop);

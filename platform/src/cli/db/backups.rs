@@ -103,9 +103,7 @@ pub async fn list(
     client: &Client,
     context: &mut Context,
 ) -> Result<(), Failure> {
-    let app = of.app.choose(context, client.url())?;
-    let environment = of.environment.to_string();
-    let backups = all(client, &app, &environment).await?;
+    let (app, environment, backups) = of.list::<Backup>(client, context, "backups").await?;
     let ui = &mut context.ui;
     if ui.is_json() {
         return ui.json(&backups);

@@ -136,13 +136,7 @@ pub async fn list(
     client: &Client,
     context: &mut Context,
 ) -> Result<(), Failure> {
-    let app = of.app.choose(context, client.url())?;
-    let environment = of.environment.to_string();
-    let ask = Ask {
-        path: &path_below(&app, &environment, &["grants"]),
-        query: &[],
-    };
-    let grants: Vec<Grant> = client.get(ask).await?;
+    let (_, environment, grants) = of.list::<Grant>(client, context, "grants").await?;
     let ui = &mut context.ui;
     if ui.is_json() {
         return ui.json(&grants);

@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 use super::grants::{self, until};
-use crate::api::{Access, Granted};
+use crate::api::{Access, Granted, TUNNEL};
 use crate::cli::Context;
 use crate::cli::client::{Ask, Client};
 use crate::cli::failure::{Exit, Failure};
@@ -24,9 +24,6 @@ use crate::cli::time::parse_duration;
 
 /// How long until one tries to take a connection again.
 const AGAIN: Duration = Duration::from_millis(100);
-
-/// What the platform calls such a connection.
-const PROTOCOL: &str = "hops-postgres";
 
 /// Open psql on a database, through the platform
 #[derive(Debug, clap::Args)]
@@ -181,7 +178,7 @@ impl Tunnels<'_> {
             path: &path_below(self.app, self.environment, &["grants", &id, "tunnel"]),
             query: &[],
         };
-        let mut there = self.client.upgrade(ask, PROTOCOL).await?;
+        let mut there = self.client.upgrade(ask, TUNNEL).await?;
         // An end without a goodbye is psql's to tell.
         let _ = copy_bidirectional(&mut here, &mut there).await;
         Ok(())
