@@ -31,7 +31,7 @@ pub use image::{image_blobs, image_config, want_base_image};
 pub use load::{Answered, Connections, Load, Tally};
 pub use platform::{Options, Platform, Role, unique};
 pub use pods::{Pod, Watch};
-pub use postgres::{PostgresServer, node_address, proxy_login, superuser};
+pub use postgres::{PostgresServer, node_address, proxy_file, proxy_login, superuser};
 pub use repo::{Pushed, Repo, dockerfile};
 pub use scan::{find_below, find_in};
 pub use slow::SlowStep;

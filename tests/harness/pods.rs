@@ -88,6 +88,13 @@ impl Pod {
         all.into_iter().flatten().map(name).collect()
     }
 
+    /// One of those, as it was asked for; null when there is none of this name.
+    pub fn sidecar(&self, name: &str) -> Value {
+        let all = self.0["spec"]["initContainers"].as_array();
+        let named = all.into_iter().flatten().find(|one| one["name"] == name);
+        named.cloned().unwrap_or_default()
+    }
+
     /// Its address; empty while it has none.
     pub fn address(&self) -> &str {
         self.0["status"]["podIP"].as_str().unwrap_or_default()

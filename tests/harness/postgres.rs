@@ -65,17 +65,25 @@ pub fn node_address() -> String {
     address.expect("an address").to_owned()
 }
 
+/// A file of the proxy of an app in test.
+///
+/// # Panics
+/// When no pod has a proxy, or the proxy not that file.
+pub fn proxy_file(app: &App<'_>, file: &str) -> String {
+    let namespace = app.namespace("test");
+    let names = Kube::names("secrets", &namespace);
+    let name = names.iter().find(|name| name.contains("-database-"));
+    let secret = Kube::get("secret", name.expect("a proxy's Secret"), &namespace);
+    let text = secret["data"][file].as_str().expect("the file");
+    String::from_utf8(STANDARD.decode(text).expect("base64")).expect("text")
+}
+
 /// The login of an app's database in test, and its password, as only the proxy has them.
 ///
 /// # Panics
 /// When no pod has a proxy.
 pub fn proxy_login(app: &App<'_>) -> (String, String) {
-    let namespace = app.namespace("test");
-    let names = Kube::names("secrets", &namespace);
-    let name = names.iter().find(|name| name.contains("-database-"));
-    let secret = Kube::get("secret", name.expect("a proxy's Secret"), &namespace);
-    let users = secret["data"]["users.txt"].as_str().expect("the users");
-    let users = String::from_utf8(STANDARD.decode(users).expect("base64")).expect("text");
+    let users = proxy_file(app, "users.txt");
     let mut words = users.split('"').skip(1).step_by(2).map(str::to_owned);
     let mut word = || words.next().expect("a word");
     (word(), word())

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tests::{
     Answer, App, Connections, Deployed, Hops, Kube, Load, Options, Platform, Pod, PostgresServer,
-    Repo, Tally, eventually, eventually_within, get, node_address, proxy_login, setting, shared,
-    superuser, want_base_image,
+    Repo, Tally, eventually, eventually_within, get, node_address, proxy_file, proxy_login,
+    setting, shared, superuser, want_base_image,
 };
 
 const DRIVERS: [&str; 3] = ["libpq", "node", "python"];
@@ -419,6 +419,58 @@ async fn more_connections_than_there_are_is_told_before_anything_begins() {
         "{reason}"
     );
     assert!(Pod::all(&app.namespace("test")).is_empty());
+}
+
+/// Google's proxy needs Google: what is shown is that the cluster takes all of it as it was meant, and that
+/// the kubelet begins with it.
+#[tokio::test]
+async fn googles_proxy_starts_before_ours() {
+    let server = PostgresServer::start();
+    let settings = server.settings("cloud_sql_instance = \"project:region:instance\"\n");
+    let image = format!("{}/nobody/cloud-sql-proxy:2", setting("HOPS_REGISTRY"));
+    let platform = Platform::start(Options {
+        variables: vec![
+            (
+                "HOPS_POSTGRES_SERVERS".to_owned(),
+                settings.display().to_string(),
+            ),
+            ("HOPS_CLOUD_SQL_PROXY_IMAGE".to_owned(), image.clone()),
+        ],
+        ..Options::default()
+    });
+    let app = platform.app("cloudsql").await;
+    let repo = Repo::server("one", "replicas = 1\n[postgres]\n").await;
+    app.push(&repo).await;
+    let release = app.last_release().await;
+    assert_eq!(release.state(), "failed");
+    let reason = release.reason();
+    assert!(
+        reason.contains("cloud-sql-proxy") && reason.contains(&image),
+        "{reason}"
+    );
+
+    let pod = Pod::all(&app.namespace("test")).remove(0);
+    assert_eq!(pod.sidecars(), ["cloud-sql-proxy", "sql-proxy"]);
+    let google = &pod.sidecar("cloud-sql-proxy");
+    assert_eq!(google["image"], image);
+    assert_eq!(google["restartPolicy"], "Always");
+    assert_eq!(
+        google["args"],
+        json!([
+            "--address=127.0.0.1",
+            "--port=5433",
+            "--structured-logs",
+            "--max-sigterm-delay=30s",
+            "project:region:instance"
+        ])
+    );
+    assert_eq!(google["securityContext"]["runAsNonRoot"], true);
+    // Ours goes to Google's, which does the TLS.
+    let settings = proxy_file(&app, "pgbouncer.ini");
+    assert!(
+        settings.contains("host='127.0.0.1' port=5433"),
+        "{settings}"
+    );
 }
 
 #[tokio::test]
