@@ -46,7 +46,7 @@ pub struct Config {
     /// databases, which the token above may go too).
     #[arg(long, env = "HOPS_TOKENS")]
     pub tokens: Option<PathBuf>,
-    /// File with the key that seals secrets: 32 bytes in base64.
+    /// File with the key that seals secrets: 32 bytes in base64. More lines are keys before it, which open.
     #[arg(long, env = "HOPS_KEY_FILE")]
     pub key_file: PathBuf,
     /// Name of this installation; objects in Kubernetes carry it, and only those are touched.

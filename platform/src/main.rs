@@ -2,7 +2,11 @@
 
 use clap::{Parser, Subcommand};
 use platform::{
-    config::Config, controller, db, git, platform::Platform, secrets::keys::SealingKeys, web,
+    config::Config,
+    controller, db, git,
+    platform::Platform,
+    secrets::{keys::SealingKeys, reseal::Reseal},
+    web,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +32,7 @@ enum Command {
     Migrate,
     /// The key pairs that values in repositories are sealed with.
     SealingKeys(Box<SealingKeys>),
+    Reseal(Reseal),
     /// What git runs when a push was stored.
     #[command(hide = true)]
     GitHook,
@@ -48,6 +53,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Controller(config) => run(*config, false, true).await,
         Command::Migrate => db::migrate(&db::connect(&Config::database_url()?).await?).await,
         Command::SealingKeys(keys) => keys.run().await,
+        Command::Reseal(reseal) => reseal.run().await,
         Command::GitHook => {
             git::hook::run().await;
             Ok(())

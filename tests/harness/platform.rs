@@ -256,6 +256,7 @@ impl Platform {
             .env("DATABASE_URL", &self.database_url)
             .env("HOPS_KEY_FILE", setting("HOPS_KEY_FILE"))
             .env("RUST_LOG", "warn")
+            .envs(self.options.variables.iter().cloned())
             .stdin(Stdio::null())
             .output()
             .expect("hops-platform");
@@ -290,7 +291,11 @@ impl Platform {
         all
     }
 
-    fn wait_until_it_answers(&self) {
+    /// Returns when its port is open, if one of its processes has one.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub fn wait_until_it_answers(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             if !self

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 use tests::{
-    App, Deployed, Hops, Kube, Options, Platform, Pod, Repo, eventually, find_below, find_in,
-    server_image, setting, shared, unique,
+    App, Deployed, Forge, Hops, Kube, Options, Platform, Pod, Repo, Role, eventually, find_below,
+    find_in, server_image, setting, shared, unique,
 };
 
 /// Seals a value for an app.
@@ -346,6 +346,92 @@ async fn a_new_key_seals_and_the_old_one_opens_until_the_files_are_sealed_anew()
     // Releases that one may go back to need the old one still.
     let refused = platform.try_administer(&["sealing-keys", "delete", ids[1]]);
     assert!(refused.is_err_and(|told| told.contains("hops seal --rekey")));
+}
+
+/// The platform's key is changed while an app runs that needs every kind of value that lies under it.
+#[tokio::test]
+async fn another_key_of_the_platform_takes_the_place_of_the_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("key");
+    let keys = |lines: &[&str]| std::fs::write(&file, lines.join("\n")).expect("the key file");
+    let (old, new) = (
+        "b2xkb2xkb2xkb2xkb2xkb2xkb2xkb2xkb2xkb2xkb2w=",
+        "bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmU=",
+    );
+    keys(&[old]);
+    let platform = Platform::start(Options {
+        variables: vec![("HOPS_KEY_FILE".to_owned(), file.display().to_string())],
+        ..Options::default()
+    });
+    let restart = || {
+        platform.kill(Role::Serve);
+        platform.spawn(Role::Serve);
+        platform.wait_until_it_answers();
+    };
+    let ssh = json!({ "name": unique("keyed"), "repository": "ssh://git@127.0.0.1/x.git",
+        "deploy_key": true, "known_hosts": "127.0.0.1 ssh-ed25519 AAAA" });
+    let _keyed = App::create_as(&platform, &ssh).await;
+    let forge = Forge::private("forge-token-4733").await;
+    let asked =
+        json!({ "name": unique("keys"), "repository": forge.url, "token": "forge-token-4733" });
+    let app = App::create_as(&platform, &asked).await;
+    let hops = Hops::of(&platform);
+    let set = [
+        "secrets", "set", "-a", &app.name, "-e", "test", "mail", "password",
+    ];
+    hops.run_in(hops.home(), &set, "given by hand 4731")
+        .await
+        .ok();
+    let seal = ["--json", "seal", "-a", &app.name];
+    let sealed = hops
+        .run_in(hops.home(), &seal, "open sesame 4732")
+        .await
+        .ok();
+    let sealed = sealed.json()["encrypted"].clone();
+    let iterapp = format!(
+        "replicas = 1\n[postgres]\n[env.common]\nSEALED = {{ encrypted = {sealed} }}\n\
+         GIVEN = {{ secret = \"mail\", key = \"password\" }}\n"
+    );
+    let repo = Repo::server("under the first key", &iterapp).await;
+    // Webhook's secret, forge's token, and all that a release needs.
+    let runs = |message: &'static str| {
+        let (app, forge, repo, hops) = (&app, &forge, &repo, &hops);
+        async move {
+            forge.receive(repo, "main").await;
+            assert_eq!(forge.announce(app, "main").await, 202);
+            let shown = || async {
+                let answer = app.get("test", "/").await;
+                (answer.status == 200 && answer.json()["message"] == message).then_some(())
+            };
+            eventually(message, shown).await;
+            sees(app, "SEALED", "open sesame 4732").await;
+            sees(app, "GIVEN", "given by hand 4731").await;
+            let info = ["--json", "db", "info", "-a", &app.name, "-e", "test"];
+            let info = hops.run(&info).await.ok().json();
+            assert_eq!(info[0]["trouble"], Value::Null, "{info}");
+            assert!(info[0]["size"].is_number(), "{info}");
+        }
+    };
+    runs("under the first key").await;
+
+    keys(&[new, old]);
+    restart();
+    repo.change("with both").await;
+    runs("with both").await;
+    let told = platform.administer(&["reseal"]);
+    // Two webhook secrets, token, deploy key, database, sealing key, secret.
+    assert!(told.starts_with("7 of 7 values"), "{told}");
+    let told = platform.administer(&["reseal"]);
+    assert!(told.starts_with("0 of 7 values"), "{told}");
+    keys(&[new]);
+    restart();
+    repo.change("under the new key").await;
+    runs("under the new key").await;
+
+    keys(&[old]);
+    let refused = platform.try_administer(&["reseal"]);
+    let refused = refused.expect_err("nothing opens with the key before");
+    assert!(refused.contains("does not open"), "{refused}");
 }
 
 // Proves: K33

@@ -11,6 +11,7 @@ pub mod log_lines;
 pub mod pushes;
 pub mod releases;
 pub mod restores;
+pub mod sealed;
 pub mod sealing_keys;
 pub mod secrets;
 pub mod verdicts;

@@ -2,6 +2,8 @@
 //!
 //! XChaCha20-Poly1305 with a random nonce; the place where a value belongs (such as
 //! `webhook/shop`) is authenticated with it, so a sealed value cannot be moved elsewhere.
+//!
+//! A key file may have several keys while one takes the place of another: the first seals, each opens.
 
 use anyhow::{Context, bail};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -17,23 +19,31 @@ use super::{hex, random};
 
 const NONCE_LENGTH: usize = 24;
 
-/// The platform's key.
-pub struct PlatformKey(SecretBox<[u8; 32]>);
+/// The platform's key, and those before it that values may still be sealed with.
+pub struct PlatformKey {
+    first: Key,
+    older: Vec<Key>,
+}
+
+type Key = SecretBox<[u8; 32]>;
 
 impl PlatformKey {
-    /// Reads a key: 32 bytes in base64.
+    /// Reads the keys: 32 bytes in base64 each, one in a line.
     ///
     /// # Errors
     /// When the text is anything else; the text itself is not repeated.
     pub fn parse(text: &SecretString) -> anyhow::Result<PlatformKey> {
-        let bytes = STANDARD
-            .decode(text.expose_secret().trim())
-            .context("the key is not base64")?;
-        let key: [u8; 32] = bytes
-            .try_into()
-            .ok()
-            .context("the key is not 32 bytes long")?;
-        Ok(PlatformKey(SecretBox::new(Box::new(key))))
+        let lines = text.expose_secret().lines().map(str::trim);
+        let lines = lines.zip(1..).filter(|(line, _)| !line.is_empty());
+        let keys = lines.map(|(line, at)| key(line).with_context(|| format!("line {at}")));
+        let mut keys: Vec<Key> = keys.collect::<anyhow::Result<_>>()?;
+        if keys.is_empty() {
+            bail!("there is no key in it")
+        }
+        Ok(PlatformKey {
+            first: keys.remove(0),
+            older: keys,
+        })
     }
 
     /// Seals `secret` for one place.
@@ -54,7 +64,7 @@ impl PlatformKey {
             msg: secret,
             aad: place.as_bytes(),
         };
-        let Ok(sealed) = self.cipher().encrypt(&XNonce::from(nonce), payload) else {
+        let Ok(sealed) = cipher(&self.first).encrypt(&XNonce::from(nonce), payload) else {
             bail!("sealing failed")
         };
         Ok([&nonce[..], &sealed[..]].concat())
@@ -76,38 +86,62 @@ impl PlatformKey {
     /// # Errors
     /// As [`PlatformKey::open`].
     pub fn open_bytes(&self, place: &str, sealed: &[u8]) -> anyhow::Result<SecretSlice<u8>> {
-        let Some((nonce, message)) = sealed.split_first_chunk::<NONCE_LENGTH>() else {
-            bail!("the sealed value of {place} is too short")
-        };
-        let payload = Payload {
-            msg: message,
-            aad: place.as_bytes(),
-        };
-        let Ok(opened) = self.cipher().decrypt(&XNonce::from(*nonce), payload) else {
-            bail!(
+        let mut keys = std::iter::once(&self.first).chain(&self.older);
+        let opened = keys.find_map(|key| open_with(key, place, sealed));
+        let opened = opened.with_context(|| {
+            format!(
                 "the sealed value of {place} does not open: the platform's key is another one, or the value was changed"
             )
-        };
+        })?;
         Ok(opened.into())
     }
 
-    /// Sixteen hexadecimal digits that are the same for the same value, and tell nobody without the
-    /// key anything about it.
+    /// The same value sealed with the first key; nothing for one that is that already.
+    ///
+    /// # Errors
+    /// As [`PlatformKey::open`].
+    pub fn reseal(&self, place: &str, sealed: &[u8]) -> anyhow::Result<Option<Vec<u8>>> {
+        if open_with(&self.first, place, sealed).is_some() {
+            return Ok(None);
+        }
+        let opened = self.open_bytes(place, sealed)?;
+        self.seal_bytes(place, opened.expose_secret()).map(Some)
+    }
+
+    /// Sixteen hexadecimal digits that are the same for the same value and first key, and tell nobody
+    /// without that key anything about it.
     ///
     /// # Panics
     /// Never: a key of any length will do.
     pub fn fingerprint(&self, value: &SecretString) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose_secret())
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.first.expose_secret())
             .expect("a key of any length will do");
         mac.update(b"fingerprint of a secret\0");
         mac.update(value.expose_secret().as_bytes());
         let digest = mac.finalize().into_bytes();
         hex(&digest[..8])
     }
+}
 
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(self.0.expose_secret().into())
-    }
+fn key(line: &str) -> anyhow::Result<Key> {
+    let bytes = STANDARD.decode(line).ok();
+    let bytes = bytes.context("the key is not base64")?;
+    let key = bytes.try_into().ok();
+    let key = key.context("the key is not 32 bytes long")?;
+    Ok(SecretBox::new(Box::new(key)))
+}
+
+fn cipher(key: &Key) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new(key.expose_secret().into())
+}
+
+fn open_with(key: &Key, place: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, message) = sealed.split_first_chunk::<NONCE_LENGTH>()?;
+    let payload = Payload {
+        msg: message,
+        aad: place.as_bytes(),
+    };
+    cipher(key).decrypt(&XNonce::from(*nonce), payload).ok()
 }
 
 #[cfg(test)]
@@ -134,11 +168,32 @@ mod tests {
     }
 
     #[test]
+    fn of_several_keys_the_first_seals_and_each_opens() {
+        let sealed = key(1).seal("webhook/shop", &"s3cret".into()).unwrap();
+        let lines = [[2; 32], [1; 32]].map(|bytes| STANDARD.encode(bytes));
+        let both = PlatformKey::parse(&format!("{}\n\n", lines.join("\n")).into()).unwrap();
+        let opened = both.open("webhook/shop", &sealed).unwrap();
+        assert_eq!(opened.expose_secret(), "s3cret");
+        assert!(both.reseal("webhook/other", &sealed).is_err());
+        let resealed = both.reseal("webhook/shop", &sealed).unwrap().unwrap();
+        assert_eq!(
+            key(2)
+                .open("webhook/shop", &resealed)
+                .unwrap()
+                .expose_secret(),
+            "s3cret"
+        );
+        assert!(key(1).open("webhook/shop", &resealed).is_err());
+        assert_eq!(both.reseal("webhook/shop", &resealed).unwrap(), None);
+    }
+
+    #[test]
     fn a_bad_key_is_refused_without_being_repeated() {
         let error = format!(
             "{:#}",
             PlatformKey::parse(&"c2hvcnQ=".into()).err().unwrap()
         );
-        assert!(error.contains("32 bytes") && !error.contains("c2hv"));
+        assert!(error.contains("line 1: the key is not 32 bytes") && !error.contains("c2hv"));
+        assert!(PlatformKey::parse(&"\n".into()).is_err());
     }
 }

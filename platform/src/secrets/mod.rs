@@ -3,6 +3,7 @@
 //! | file | |
 //! | --- | --- |
 //! | `at_rest` | what the platform holds itself: in Postgres, under the key from its key file |
+//! | `reseal` | all of that under another key, by command |
 //! | `sealed` | values that stand in `iterapp.toml`: anybody can seal one, the platform alone opens it |
 //! | `ring` | the key pairs for those |
 //! | `keys` | looking after them, by command |
@@ -11,6 +12,7 @@
 pub mod at_rest;
 pub mod keys;
 pub mod open;
+pub mod reseal;
 pub mod ring;
 pub mod sealed;
 

@@ -1,0 +1,63 @@
+//! All that lies sealed with the platform's key, wherever it is: for sealing it with another one.
+
+use sqlx::{FromRow, PgConnection};
+
+/// A table, its sealed column, and the place that a row's value is sealed for.
+const COLUMNS: [(&str, &str, &str); 6] = [
+    ("apps", "webhook_secret", "'webhook/' || name"),
+    ("apps", "forge_token", "'forge-token/' || name"),
+    ("apps", "deploy_key", "'deploy-key/' || name"),
+    ("databases", "password", "'database/' || id"),
+    (
+        "sealing_keys",
+        "private_key",
+        "'sealing-key/' || encode(substr(sha256(public_key), 1, 4), 'hex')",
+    ),
+    (
+        "secrets",
+        "value",
+        "'secret/' || environment || '/' || name || '/' || key",
+    ),
+];
+
+/// A sealed value.
+#[derive(Debug, FromRow)]
+pub struct Value {
+    /// What it is sealed for.
+    pub place: String,
+    /// Itself.
+    pub sealed: Vec<u8>,
+    row: String,
+}
+
+/// Gives every value to `reseal`, and writes what that answers, if anything, in its place. Nobody else
+/// writes them until the transaction ends. Says how many there are, and how many were written.
+///
+/// # Errors
+/// When Postgres or `reseal` fails.
+pub async fn reseal_all(
+    tx: &mut PgConnection,
+    reseal: impl Fn(&Value) -> anyhow::Result<Option<Vec<u8>>>,
+) -> anyhow::Result<(usize, usize)> {
+    let (mut all, mut written) = (0, 0);
+    for (table, column, place) in COLUMNS {
+        let select = format!(
+            "select ctid::text as row, {place} as place, {column} as sealed
+             from {table} where {column} is not null for update"
+        );
+        let update = format!("update {table} set {column} = $1 where ctid = $2::tid");
+        let values: Vec<Value> = sqlx::query_as(sqlx::AssertSqlSafe(select))
+            .fetch_all(&mut *tx)
+            .await?;
+        all += values.len();
+        for value in values {
+            if let Some(sealed) = reseal(&value)? {
+                let update = sqlx::query(sqlx::AssertSqlSafe(update.clone()));
+                let update = update.bind(sealed).bind(value.row);
+                update.execute(&mut *tx).await?;
+                written += 1;
+            }
+        }
+    }
+    Ok((all, written))
+}
