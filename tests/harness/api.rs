@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Platform, web::client};
+use crate::{Platform, record, web::client};
 
 impl Platform {
     /// `GET`: the status, and the body if it is JSON.
@@ -37,6 +37,8 @@ impl Platform {
         let answer = request.bearer_auth(&self.token).send();
         let answer = answer.await.expect("the platform's answer");
         let status = answer.status().as_u16();
-        (status, answer.json().await.unwrap_or(Value::Null))
+        let body = answer.bytes().await.unwrap_or_default();
+        record::keep("answers", &body);
+        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{Answer, Kube, Platform, Pushed, Repo, eventually, get, web::client};
+use crate::{Answer, Kube, Platform, Pushed, Repo, eventually, get, record, web::client};
 
 /// An app on a platform under test; its namespaces are deleted when it is dropped.
 pub struct App<'p> {
@@ -59,10 +59,9 @@ impl<'p> App<'p> {
     pub async fn create_as(platform: &'p Platform, asked: &Value) -> App<'p> {
         let (status, created) = platform.create_app(asked).await;
         assert_eq!(status, 201, "creating {asked}: {created}");
-        App {
-            name: created["name"].as_str().expect("a name").to_owned(),
-            platform,
-        }
+        let name = created["name"].as_str().expect("a name").to_owned();
+        record::is_canary(&name);
+        App { name, platform }
     }
 
     /// Where it is pushed to.
@@ -227,6 +226,10 @@ async fn routed(host: &str, path: &str) -> Answer {
 
 impl Drop for App<'_> {
     fn drop(&mut self) {
+        // (A failure within a failure would end all tests.)
+        if record::is_on() && !std::thread::panicking() {
+            record::keep("database", &self.platform.dump_database());
+        }
         // The platform would make the namespaces again: it has to forget the app first.
         crate::platform::forget(self.platform, &self.name);
         Kube::delete_namespaces(&format!(

@@ -5,7 +5,7 @@ use std::{path::Path, process::Stdio};
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::{Platform, setting};
+use crate::{Platform, record, setting};
 
 /// `hops` for one user: nothing of the machine's own configuration reaches it.
 pub struct Hops {
@@ -88,6 +88,7 @@ impl Hops {
         let _ = stdin.write_all(input.as_bytes()).await;
         drop(stdin);
         let output = child.wait_with_output().await.expect("its output");
+        record::keep("answers", &[&output.stdout[..], &output.stderr].concat());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ran {
             code: output.status.code().unwrap_or(-1),

@@ -11,7 +11,7 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::{App, Kube, postgres, setting};
+use crate::{App, Kube, postgres, record, setting};
 
 /// What a process of the platform does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,8 @@ impl Platform {
         let port = free_port();
         let token = format!("token-{id}");
         std::fs::write(folder.path().join("token"), &token).expect("writing the token");
+        record::is_secret(&token);
+        record::is_at(&log, folder.path());
         let platform = Platform {
             url: format!("http://127.0.0.1:{port}"),
             token,
@@ -329,6 +331,7 @@ impl Drop for Platform {
             let _ = child.kill();
             let _ = child.wait();
         }
+        record::keep_folder(self.folder.path());
         Kube::delete_namespaces(&format!("hops.dev/instance={}", self.instance));
         postgres::drop_databases(&self.database_url, None);
     }

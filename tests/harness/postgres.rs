@@ -11,7 +11,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
-use crate::{App, Kube, setting};
+use crate::{App, Kube, record, setting};
 
 /// A pool of the superuser on a database of the stack's server for apps.
 ///
@@ -86,7 +86,9 @@ pub fn proxy_login(app: &App<'_>) -> (String, String) {
     let users = proxy_file(app, "users.txt");
     let mut words = users.split('"').skip(1).step_by(2).map(str::to_owned);
     let mut word = || words.next().expect("a word");
-    (word(), word())
+    let (login, password) = (word(), word());
+    record::is_secret(&password);
+    (login, password)
 }
 
 /// A server of a test's own, at the address at which pods reach this machine. It ends with this.

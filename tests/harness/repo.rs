@@ -7,7 +7,7 @@ use tokio::{
     process::Command,
 };
 
-use crate::{server_image, want_base_image};
+use crate::{record, server_image, want_base_image};
 
 /// A work folder with a repository.
 pub struct Repo {
@@ -28,6 +28,7 @@ pub struct Pushed {
 impl Pushed {
     async fn of(mut command: Command) -> Pushed {
         let output = command.output().await.expect("git");
+        record::keep("answers", &output.stderr);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Pushed {
             ok: output.status.success(),

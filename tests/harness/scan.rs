@@ -40,6 +40,17 @@ fn is_since(meta: &std::fs::Metadata, since: SystemTime) -> bool {
 
 /// Which of the texts stand in the bytes, as they are or, if they are packed (gzip, zlib), unpacked.
 pub fn find_in(bytes: &[u8], texts: &[&str]) -> Vec<String> {
+    let unpacked = unpacked(bytes);
+    let holds = |text: &&&str| {
+        let text = text.as_bytes();
+        [bytes, &unpacked].iter().any(|all| contains(all, text))
+    };
+    let held = texts.iter().filter(holds);
+    held.map(|text| (*text).to_owned()).collect()
+}
+
+/// What is packed in the bytes (gzip, zlib); nothing when nothing is.
+pub fn unpacked(bytes: &[u8]) -> Vec<u8> {
     let mut unpacked = Vec::new();
     // What is cut off is looked at as far as it goes.
     match bytes {
@@ -48,12 +59,7 @@ pub fn find_in(bytes: &[u8], texts: &[&str]) -> Vec<String> {
         [0x78, ..] => drop(ZlibDecoder::new(bytes).read_to_end(&mut unpacked)),
         _ => {}
     }
-    let holds = |text: &&&str| {
-        let text = text.as_bytes();
-        [bytes, &unpacked].iter().any(|all| contains(all, text))
-    };
-    let held = texts.iter().filter(holds);
-    held.map(|text| (*text).to_owned()).collect()
+    unpacked
 }
 
 fn contains(all: &[u8], text: &[u8]) -> bool {

@@ -15,7 +15,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use tests::{
     App, Hops, Kube, Options, Platform, Pod, Repo, Role, eventually, find_below, find_in,
-    proxy_login, server_image,
+    is_secret, proxy_login, server_image,
 };
 
 /// The arguments of every process that a platform starts, while this is there.
@@ -275,6 +275,7 @@ async fn nothing_that_the_platform_writes_holds_a_secret() {
     known.push(proxy_login(&app).1);
     known.push(platform.token.clone());
     assert_eq!(known.len(), 40);
+    known.iter().for_each(|secret| is_secret(secret));
     let texts: Vec<&str> = known
         .iter()
         .map(String::as_str)

@@ -4,11 +4,12 @@
 use serde_json::{Value, json};
 use tests::{
     App, Deployed, Forge, Hops, Kube, Options, Platform, Pod, Repo, Role, eventually, find_below,
-    find_in, server_image, setting, shared, unique,
+    find_in, is_secret, server_image, setting, shared, unique,
 };
 
 /// Seals a value for an app.
 async fn sealed(app: &str, options: &[&str], value: &str) -> String {
+    is_secret(value);
     let hops = Hops::of(shared());
     let arguments = [&["--json", "seal", "-a", app][..], options].concat();
     let ran = hops.run_in(hops.home(), &arguments, value).await.ok();
@@ -16,6 +17,7 @@ async fn sealed(app: &str, options: &[&str], value: &str) -> String {
 }
 
 async fn set_secret(app: &App<'_>, name: &str, key: &str, value: &str) {
+    is_secret(value);
     let hops = Hops::of(shared());
     let set = ["secrets", "set", "-a", &app.name, "-e", "test", name, key];
     hops.run_in(hops.home(), &set, value).await.ok();
@@ -368,25 +370,22 @@ async fn another_key_of_the_platform_takes_the_place_of_the_first() {
         platform.spawn(Role::Serve);
         platform.wait_until_it_answers();
     };
+    let token = "forge-token-4733";
+    let (given, in_file) = ("given by hand 4731", "open sesame 4732");
+    [token, given, in_file].into_iter().for_each(is_secret);
     let ssh = json!({ "name": unique("keyed"), "repository": "ssh://git@127.0.0.1/x.git",
         "deploy_key": true, "known_hosts": "127.0.0.1 ssh-ed25519 AAAA" });
     let _keyed = App::create_as(&platform, &ssh).await;
-    let forge = Forge::private("forge-token-4733").await;
-    let asked =
-        json!({ "name": unique("keys"), "repository": forge.url, "token": "forge-token-4733" });
+    let forge = Forge::private(token).await;
+    let asked = json!({ "name": unique("keys"), "repository": forge.url, "token": token });
     let app = App::create_as(&platform, &asked).await;
     let hops = Hops::of(&platform);
     let set = [
         "secrets", "set", "-a", &app.name, "-e", "test", "mail", "password",
     ];
-    hops.run_in(hops.home(), &set, "given by hand 4731")
-        .await
-        .ok();
+    hops.run_in(hops.home(), &set, given).await.ok();
     let seal = ["--json", "seal", "-a", &app.name];
-    let sealed = hops
-        .run_in(hops.home(), &seal, "open sesame 4732")
-        .await
-        .ok();
+    let sealed = hops.run_in(hops.home(), &seal, in_file).await.ok();
     let sealed = sealed.json()["encrypted"].clone();
     let iterapp = format!(
         "replicas = 1\n[postgres]\n[env.common]\nSEALED = {{ encrypted = {sealed} }}\n\
@@ -404,8 +403,8 @@ async fn another_key_of_the_platform_takes_the_place_of_the_first() {
                 (answer.status == 200 && answer.json()["message"] == message).then_some(())
             };
             eventually(message, shown).await;
-            sees(app, "SEALED", "open sesame 4732").await;
-            sees(app, "GIVEN", "given by hand 4731").await;
+            sees(app, "SEALED", in_file).await;
+            sees(app, "GIVEN", given).await;
             let info = ["--json", "db", "info", "-a", &app.name, "-e", "test"];
             let info = hops.run(&info).await.ok().json();
             assert_eq!(info[0]["trouble"], Value::Null, "{info}");
