@@ -69,6 +69,8 @@ impl Platform {
             .context("the Kubernetes configuration")?;
         let key = config.key()?;
         KeyRing::make_first(&db, &key).await?;
+        let databases = Servers::read(config.postgres_servers.as_deref())?;
+        warn_of_lost(&databases, &db).await?;
         Ok(Platform(Arc::new(Parts {
             store: Store::open(&config.data_dir, config.max_pack_bytes)?,
             key,
@@ -80,7 +82,7 @@ impl Platform {
                 .as_ref()
                 .map(backup::store::Store::open)
                 .transpose()?,
-            databases: Servers::read(config.postgres_servers.as_deref())?,
+            databases,
             cluster,
             db,
             config,
@@ -120,4 +122,18 @@ impl Platform {
             .map(|sealed| self.key.open(&format!("{kind}/{app}"), sealed))
             .transpose()
     }
+}
+
+/// Says which servers the settings have lost while databases are on them.
+async fn warn_of_lost(servers: &Servers, db: &PgPool) -> anyhow::Result<()> {
+    for (server, databases) in db::databases::count_by_server(db).await? {
+        if servers.get(&server).is_none() {
+            tracing::warn!(
+                server,
+                databases,
+                "there are databases on a server that HOPS_POSTGRES_SERVERS does not name: what uses them stays as it is until it does"
+            );
+        }
+    }
+    Ok(())
 }

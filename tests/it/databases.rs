@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tests::{
     Answer, App, Connections, Deployed, Hops, Kube, Load, Options, Platform, Pod, PostgresServer,
-    Repo, Tally, eventually, eventually_within, get, node_address, proxy_file, proxy_login,
+    Repo, Role, Tally, eventually, eventually_within, get, node_address, proxy_file, proxy_login,
     setting, shared, superuser, want_base_image,
 };
 
@@ -419,6 +419,52 @@ async fn more_connections_than_there_are_is_told_before_anything_begins() {
         "{reason}"
     );
     assert!(Pod::all(&app.namespace("test")).is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_left_the_settings_is_told_of() {
+    let server = PostgresServer::start();
+    let settings = server.settings("");
+    let platform = Platform::start(Options {
+        variables: vec![(
+            "HOPS_POSTGRES_SERVERS".to_owned(),
+            settings.display().to_string(),
+        )],
+        ..Options::default()
+    });
+    let app = platform.app("lost").await;
+    let repo = Repo::server("one", "replicas = 1\n[postgres]\n").await;
+    app.push_live(&repo).await;
+    let named = std::fs::read_to_string(&settings).expect("the settings");
+    let restart = |with: &str| {
+        std::fs::write(&settings, with).expect("the settings");
+        platform.kill(Role::Serve);
+        platform.spawn(Role::Serve);
+        platform.wait_until_it_answers();
+    };
+    restart(&named.replace("[servers.own]", "[servers.another]"));
+    let lost = "is not in the platform's settings any more";
+    let trouble = info(&platform, &app, "test").await[0]["trouble"].clone();
+    assert!(
+        trouble.as_str().is_some_and(|told| told.contains(lost)),
+        "{trouble}"
+    );
+    let log = std::fs::read_to_string(&platform.log).expect("the log");
+    assert!(log.contains("HOPS_POSTGRES_SERVERS does not name"), "{log}");
+    repo.change("two").await;
+    app.push(&repo).await;
+    let refused = app.last_release().await;
+    assert_eq!(refused.state(), "failed");
+    assert!(refused.reason().contains(lost), "{}", refused.reason());
+    assert_eq!(app.get("test", "/").await.json()["message"], "one");
+
+    restart(&named);
+    assert_eq!(
+        info(&platform, &app, "test").await[0]["trouble"],
+        Value::Null
+    );
+    repo.change("three").await;
+    app.push_live(&repo).await;
 }
 
 /// Google's proxy needs Google: what is shown is that the cluster takes all of it as it was meant, and that

@@ -81,6 +81,16 @@ impl Database {
     }
 }
 
+/// The servers that databases are on, and how many there are on each.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn count_by_server(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<(String, i64)>> {
+    sqlx::query_as("select server, count(*) from databases group by server order by server")
+        .fetch_all(db)
+        .await
+}
+
 /// The databases of an environment, the shared one first.
 ///
 /// # Errors

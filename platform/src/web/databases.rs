@@ -45,7 +45,7 @@ pub async fn list(
     };
     let mut told = Vec::new();
     for database in db::databases::of_environment(&platform.db, id).await? {
-        let server = server(&platform, &database)?;
+        let server = server(&platform, &database);
         let who = account(&platform, &database)?;
         let shown = api::Database {
             appling: database.appling,
@@ -57,13 +57,13 @@ pub async fn list(
             former: false,
             size: None,
             connections: None,
-            connection_limit: server.connection_limit,
+            connection_limit: server.as_ref().map_or(0, |server| server.connection_limit),
             extensions: None,
-            trouble: None,
+            trouble: server.as_ref().err().map(ToString::to_string),
         };
-        told.push(match database.made {
-            Some(_) => looked_at(server, Some(&who), shown).await,
-            None => shown,
+        told.push(match (database.made, server) {
+            (Some(_), Ok(server)) => looked_at(server, Some(&who), shown).await,
+            _ => shown,
         });
     }
     for database in db::databases::former(&platform.db, id).await? {
