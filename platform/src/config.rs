@@ -7,11 +7,12 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use builder_client::{Daemon, Tls};
 use clap::Args;
 use ipnet::IpNet;
 use iterapp_schema::{Environment, Resources};
+use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::{
@@ -285,4 +286,16 @@ pub(crate) fn read_secret(file: &Path) -> anyhow::Result<String> {
     let text =
         std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     Ok(text.trim().to_owned())
+}
+
+/// Reads a file of settings.
+///
+/// # Errors
+/// With the line of the first mistake, and not with what stands there: it may be a secret in a wrong place.
+pub(crate) fn read_toml<T: DeserializeOwned>(text: &str) -> anyhow::Result<T> {
+    toml::from_str(text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.unwrap_or_default().lines().count().max(1);
+        anyhow!("line {line}: {}", error.message())
+    })
 }

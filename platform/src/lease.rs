@@ -24,7 +24,7 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(6);
 
 /// Of so many tries before it one clears away what they left.
-const LEFT_BEHIND: i64 = 8;
+const LEFT_BEHIND: i64 = 1_000;
 
 /// The tables whose rows are work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

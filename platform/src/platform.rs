@@ -16,7 +16,7 @@ use crate::{
     nudge::Nudges,
     registry::RegistryAuth,
     rollout::cluster::Cluster,
-    secrets::{at_rest::PlatformKey, ring::KeyRing},
+    secrets::{at_rest::PlatformKey, fingerprint::Fingerprints, ring::KeyRing},
 };
 
 /// Settings, database, repositories, builders and cluster. Cheap to clone.
@@ -33,6 +33,8 @@ pub struct Parts {
     pub store: Store,
     /// The key that seals secrets.
     pub key: PlatformKey,
+    /// What secrets are told from each other by.
+    pub fingerprints: Fingerprints,
     /// Notifications from Postgres.
     pub nudges: Nudges,
     /// The BuildKit daemons.
@@ -73,6 +75,7 @@ impl Platform {
         warn_of_lost(&databases, &db).await?;
         Ok(Platform(Arc::new(Parts {
             store: Store::open(&config.data_dir, config.max_pack_bytes)?,
+            fingerprints: Fingerprints::load(&db, &key).await?,
             key,
             nudges: Nudges::listen(db.clone()),
             builder: Builder::new(config.daemons()?),

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
-use crate::config::read_secret;
+use crate::config::{read_secret, read_toml};
 
 /// The shortest token worth the name, in characters.
 const SHORTEST: usize = 16;
@@ -72,7 +72,7 @@ impl Tokens {
         if let Some(file) = others {
             let what = || file.display().to_string();
             let text = std::fs::read_to_string(file).with_context(what)?;
-            let File { tokens: sections } = toml::from_str(&text).with_context(what)?;
+            let File { tokens: sections } = read_toml(&text).with_context(what)?;
             for (name, section) in sections {
                 let place = || format!("{}: [tokens.{name}]", file.display());
                 check_name(&name).with_context(place)?;

@@ -341,6 +341,12 @@ mod tests {
             .map(|(name, text)| format!("== {name}\n{text}"))
             .collect();
         insta::assert_snapshot!(all.concat());
+        let shared = &pgbouncer(&connection(), Pooling::Transaction)[SETTINGS];
+        assert_eq!(
+            shared.replace("pool_mode = transaction", "pool_mode = session"),
+            files[SETTINGS]
+        );
+        assert_ne!(*shared, files[SETTINGS]);
         assert!(!format!("{:?}", connection()).contains("geheim"));
     }
 

@@ -183,7 +183,9 @@ async fn make_one(
     extensions: &[String],
 ) -> Result<(), NotMade> {
     let made = database.made.as_ref();
-    if made.is_some_and(|made| extensions.iter().all(|extension| made.contains(extension))) {
+    let has_all = |made: &Vec<String>| extensions.iter().all(|extension| made.contains(extension));
+    let limits = server.limits();
+    if made.is_some_and(has_all) && database.limits.as_ref() == Some(&limits) {
         return Ok(());
     }
     let password = password(platform, database)?;
@@ -193,7 +195,7 @@ async fn make_one(
         extensions,
     };
     provision::make(server, &wanted).await?;
-    let set = db::databases::set_made(&platform.db, database.id, extensions).await;
+    let set = db::databases::set_made(&platform.db, database.id, extensions, &limits).await;
     set.context("writing down that a database was made")?;
     tracing::info!(
         server = server.name,
@@ -261,7 +263,7 @@ pub async fn connections(
             port: server.port,
             login: database.role(),
             database: database.name,
-            fingerprint: platform.key.fingerprint(&password),
+            fingerprint: platform.fingerprints.of(&password),
             password,
             tls: server.tls.clone(),
             pool_size: server.pool_size,

@@ -1,11 +1,14 @@
 //! Logins for people, which end by themselves: to read a database, or to be its owner. The role says who
 //! it is for, wherever Postgres shows it, and the platform's own database remembers.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context;
+use futures::future::join_all;
+use jiff::Timestamp;
 use secrecy::SecretString;
 use sqlx::{Connection, PgConnection, PgExecutor};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
@@ -33,6 +36,14 @@ const CONNECTIONS: u32 = 5;
 const IDLE_IN_TRANSACTION: &str = "10min";
 /// `DROP ROLE` says so of a role that something depends on (`dependent_objects_still_exist`).
 const STILL_NEEDED: &str = "2BP01";
+
+/// How long one may take to be ended.
+const ENDING: Duration = Duration::from_secs(60);
+
+/// The settings have lost the server of a login, which lets it in until its time is over.
+#[derive(Debug, thiserror::Error)]
+#[error("its database server is not in the platform's settings any more, and lets it in until {0}")]
+pub struct LostServer(Timestamp);
 
 /// Why nobody was let in.
 #[derive(Debug, thiserror::Error)]
@@ -199,19 +210,41 @@ fn group(grant: &Grant) -> String {
 /// # Errors
 /// When the platform's own database fails. A server that is away is asked again by the next look.
 pub async fn look(platform: &Platform) -> anyhow::Result<()> {
+    let mut by_server: BTreeMap<String, Vec<Grant>> = BTreeMap::new();
     for grant in db::grants::overdue(&platform.db).await? {
-        if let Err(error) = end(platform, &grant).await {
-            tracing::warn!(role = grant.role, %error, "somebody's login could not be taken back yet");
-        }
+        by_server
+            .entry(grant.server.clone())
+            .or_default()
+            .push(grant);
     }
+    // One that is away holds up nobody but its own.
+    let servers = by_server.into_values().map(async |grants| {
+        for grant in grants {
+            let ended = timeout(ENDING, end(platform, &grant)).await;
+            let ended = ended.context("the database server does not answer");
+            if let Err(error) = ended.flatten() {
+                let error = format!("{error:#}");
+                tracing::warn!(
+                    role = grant.role,
+                    error,
+                    "somebody's login could not be taken back yet"
+                );
+            }
+        }
+    });
+    join_all(servers).await;
     Ok(())
 }
 
 /// Takes a login back: its connections end, and the role is gone.
 ///
 /// # Errors
-/// When the server is away, or the platform's own database fails.
+/// When the server is away, or lost while it still lets the login in; or the platform's own database fails.
 pub async fn end(platform: &Platform, grant: &Grant) -> anyhow::Result<()> {
+    let is_lost = platform.databases.get(&grant.server).is_none();
+    if is_lost && grant.expires_at > Timestamp::now() {
+        return Err(LostServer(grant.expires_at).into());
+    }
     db::grants::expire(&platform.db, grant.id).await?;
     match platform.databases.get(&grant.server) {
         Some(server) => {

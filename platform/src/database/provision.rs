@@ -1,6 +1,8 @@
 //! Makes a database, its owner and its logins on a server. Every step may have been done before, by a
 //! platform that crashed after it.
 
+use std::time::Duration;
+
 use postgres_protocol::password::scram_sha_256;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -9,6 +11,9 @@ use super::{
     names::{self, Login},
     servers::{Account, Server},
 };
+
+/// How long a server may take for all of one of these: more than its own limit for a statement.
+const ANSWER: Duration = Duration::from_secs(120);
 
 /// Why a database could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +75,23 @@ impl Wanted<'_> {
 /// # Errors
 /// When the server refuses, or is away.
 pub async fn make(server: &Server, wanted: &Wanted<'_>) -> Result<(), MakeError> {
+    in_time(server, make_all(server, wanted)).await
+}
+
+/// A server whose machine is gone answers nothing at all, for ever.
+async fn in_time<T>(
+    server: &Server,
+    asking: impl Future<Output = Result<T, MakeError>>,
+) -> Result<T, MakeError> {
+    let asked = tokio::time::timeout(ANSWER, asking).await;
+    asked.unwrap_or_else(|_| {
+        let name = &server.name;
+        let message = format!("the database server `{name}` does not answer");
+        Err(MakeError::Away(message))
+    })
+}
+
+async fn make_all(server: &Server, wanted: &Wanted<'_>) -> Result<(), MakeError> {
     let Wanted {
         database,
         login: (login, password),
@@ -115,8 +137,16 @@ async fn make_roles(
         run(connection, format!("grant {role} to current_user")).await?;
         run(connection, format!("grant {owner} to {role}")).await?;
         run(connection, format!("alter role {role} set role = {owner}")).await?;
-        let set = format!("alter role {role} set statement_timeout = {timeout}");
-        run(connection, set).await?;
+        // The database's limit its owner can lift, and these not.
+        for limit in [
+            format!("alter role {role} set statement_timeout = {timeout}"),
+            format!(
+                "alter role {role} connection limit {}",
+                server.connection_limit
+            ),
+        ] {
+            run(connection, limit).await?;
+        }
     }
     Ok(())
 }
@@ -155,13 +185,20 @@ pub(super) fn verifier(password: &SecretString) -> String {
 /// # Errors
 /// When the server refuses, or is away.
 pub async fn let_in(server: &Server, role: &str, password: &SecretString) -> Result<(), MakeError> {
-    let told = |error: sqlx::Error| MakeError::of(server, &error);
-    let mut connection = server.connect().await.map_err(told)?;
-    set_password(&mut connection, role, password)
-        .await
-        .map_err(told)?;
-    let _ = connection.close().await;
-    Ok(())
+    let letting = async {
+        let mut connection = server.connect().await?;
+        set_password(&mut connection, role, password).await?;
+        let _ = connection.close().await;
+        Ok(())
+    };
+    in_time(server, told(server, letting)).await
+}
+
+async fn told<T>(
+    server: &Server,
+    asking: impl Future<Output = sqlx::Result<T>>,
+) -> Result<T, MakeError> {
+    asking.await.map_err(|error| MakeError::of(server, &error))
 }
 
 /// Shuts a login, and ends what it has open.
@@ -169,17 +206,18 @@ pub async fn let_in(server: &Server, role: &str, password: &SecretString) -> Res
 /// # Errors
 /// When the server refuses, or is away.
 pub async fn lock(server: &Server, role: &str) -> Result<(), MakeError> {
-    let told = |error: sqlx::Error| MakeError::of(server, &error);
-    let mut connection = server.connect().await.map_err(told)?;
-    let shut = format!("alter role {} nologin password null", ident(role));
-    run(&mut connection, shut).await.map_err(told)?;
-    sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1")
-        .bind(role)
-        .execute(&mut connection)
-        .await
-        .map_err(told)?;
-    let _ = connection.close().await;
-    Ok(())
+    let locking = async {
+        let mut connection = server.connect().await?;
+        let shut = format!("alter role {} nologin password null", ident(role));
+        run(&mut connection, shut).await?;
+        sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1")
+            .bind(role)
+            .execute(&mut connection)
+            .await?;
+        let _ = connection.close().await;
+        Ok(())
+    };
+    in_time(server, told(server, locking)).await
 }
 
 /// The database, which nobody but its owner's members may connect to, not even for a moment.
@@ -242,20 +280,49 @@ async fn make_extension(
 /// # Errors
 /// When the server refuses, or is away.
 pub async fn delete(server: &Server, database: &str) -> Result<(), MakeError> {
-    let told = |error: sqlx::Error| MakeError::of(server, &error);
-    let mut connection = server.connect().await.map_err(told)?;
+    let deleting = async {
+        let mut connection = server.connect().await?;
+        delete_by(&mut connection, database).await?;
+        let _ = connection.close().await;
+        Ok(())
+    };
+    in_time(server, told(server, deleting)).await
+}
+
+async fn delete_by(connection: &mut PgConnection, database: &str) -> sqlx::Result<()> {
     let drop = format!("drop database if exists {} with (force)", ident(database));
-    run(&mut connection, drop).await.map_err(told)?;
+    run(connection, drop).await?;
     let reader = names::reader(database);
-    let people = people(&mut connection, &[database, &reader]).await;
+    let people = people(connection, &[database, &reader]).await?;
     let logins = [Login::A, Login::B].map(|login| login.role(database));
-    let roles = people.map_err(told)?.into_iter().chain(logins);
+    let roles = people.into_iter().chain(logins);
     for role in roles.chain([reader, database.to_owned()]) {
         let drop = format!("drop role if exists {}", ident(&role));
-        run(&mut connection, drop).await.map_err(told)?;
+        run(connection, drop).await?;
     }
-    let _ = connection.close().await;
     Ok(())
+}
+
+/// Deletes those of these databases of which anything is there.
+///
+/// # Errors
+/// When the server refuses, or is away.
+pub async fn delete_what_is_there(server: &Server, databases: &[String]) -> Result<(), MakeError> {
+    // Their owners are made first and deleted last.
+    let there = "select rolname::text from pg_roles where rolname = any($1)";
+    let deleting = async {
+        let mut connection = server.connect().await?;
+        let there: Vec<String> = sqlx::query_scalar(there)
+            .bind(databases)
+            .fetch_all(&mut connection)
+            .await?;
+        for database in there {
+            delete_by(&mut connection, &database).await?;
+        }
+        let _ = connection.close().await;
+        Ok(())
+    };
+    in_time(server, told(server, deleting)).await
 }
 
 /// The members of these roles who are people.
@@ -263,7 +330,7 @@ async fn people(connection: &mut PgConnection, roles: &[&str]) -> sqlx::Result<V
     sqlx::query_scalar(
         "select member.rolname::text from pg_auth_members a
            join pg_roles role on role.oid = a.roleid join pg_roles member on member.oid = a.member
-         where role.rolname = any($1) and starts_with(member.rolname, $2)",
+         where role.rolname = any($1) and starts_with(member.rolname::text, $2)",
     )
     .bind(roles)
     .bind(names::GRANT)
@@ -291,25 +358,26 @@ pub async fn look(
     who: Option<&Account>,
     database: &str,
 ) -> Result<Seen, MakeError> {
-    let told = |error: sqlx::Error| MakeError::of(server, &error);
-    let mut connection = server.connect().await.map_err(told)?;
-    let (size, connections): (i64, i64) = sqlx::query_as(
-        "select pg_database_size($1::name), (select count(*) from pg_stat_activity where datname = $1)",
-    )
-    .bind(database)
-    .fetch_one(&mut connection)
-    .await
-    .map_err(told)?;
-    let _ = connection.close().await;
-    let extensions = match who {
-        Some(who) => extensions(server, who, database).await.map_err(told)?,
-        None => Vec::new(),
+    let looking = async {
+        let mut connection = server.connect().await?;
+        let (size, connections): (i64, i64) = sqlx::query_as(
+            "select pg_database_size($1::name), (select count(*) from pg_stat_activity where datname = $1)",
+        )
+        .bind(database)
+        .fetch_one(&mut connection)
+        .await?;
+        let _ = connection.close().await;
+        let extensions = match who {
+            Some(who) => extensions(server, who, database).await?,
+            None => Vec::new(),
+        };
+        Ok(Seen {
+            size,
+            connections,
+            extensions,
+        })
     };
-    Ok(Seen {
-        size,
-        connections,
-        extensions,
-    })
+    in_time(server, told(server, looking)).await
 }
 
 async fn extensions(

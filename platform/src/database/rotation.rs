@@ -13,7 +13,6 @@ use super::{
 use crate::{
     db::{self, databases::Database},
     platform::Platform,
-    release::spec::WantedEnvironment,
     rollout,
 };
 
@@ -63,33 +62,40 @@ pub async fn rotate(platform: &Platform, database: &Database) -> Result<(), NotR
 ///
 /// # Errors
 /// When Postgres or Kubernetes fails; a server that is away is tried again by the next pass.
-pub async fn finish(
-    platform: &Platform,
-    environment: Uuid,
-    wanted: &WantedEnvironment,
-) -> anyhow::Result<()> {
+pub async fn finish(platform: &Platform, environment: Uuid, namespace: &str) -> anyhow::Result<()> {
     let databases = db::databases::of_environment(&platform.db, environment).await?;
     let rotating: Vec<&Database> = databases.iter().filter(|one| one.other_works).collect();
     if rotating.is_empty() {
         return Ok(());
     }
-    let namespace = wanted.namespace();
-    let in_use: BTreeSet<String> = rollout::secrets::logins(&platform.cluster, &namespace).await?;
+    let in_use: BTreeSet<String> = rollout::secrets::logins(&platform.cluster, namespace).await?;
     for database in rotating {
         let before = database.login.other().role(&database.name);
         if in_use.contains(&before) {
             continue;
         }
-        let locked = match server(platform, database) {
-            Ok(server) => provision::lock(server, &before).await.map_err(Into::into),
-            Err(error) => Err(error),
-        };
-        match locked {
-            Ok(()) => db::databases::other_is_locked(&platform.db, database.id).await?,
-            Err(error) => {
-                tracing::warn!(database = database.name, %error, "a login could not be locked yet");
-            }
+        if let Err(error) = lock_other(platform, database).await {
+            let error = format!("{error:#}");
+            tracing::warn!(
+                database = database.name,
+                error,
+                "a login could not be locked yet"
+            );
         }
     }
     Ok(())
+}
+
+async fn lock_other(platform: &Platform, seen: &Database) -> anyhow::Result<()> {
+    // Another controller may have finished this rotation, and the next one have begun: then it is this
+    // login's turn.
+    let mut tx = platform.db.begin().await.context("a transaction")?;
+    let database = db::databases::lock(&mut *tx, seen.id).await?;
+    if !database.other_works || database.login != seen.login {
+        return Ok(());
+    }
+    let before = database.login.other().role(&database.name);
+    provision::lock(server(platform, &database)?, &before).await?;
+    db::databases::other_is_locked(&mut *tx, database.id).await?;
+    Ok(tx.commit().await?)
 }

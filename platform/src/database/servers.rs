@@ -17,7 +17,7 @@ use sqlx::{
 use tokio::{net::TcpStream, time::timeout};
 
 use super::connection::Tls;
-use crate::config::read_secret;
+use crate::config::{read_secret, read_toml};
 
 /// How long a server may take to let the platform in.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -135,7 +135,7 @@ impl Servers {
         };
         let what = || file.display().to_string();
         let text = std::fs::read_to_string(file).with_context(what)?;
-        let File { servers } = toml::from_str(&text).with_context(what)?;
+        let File { servers } = read_toml(&text).with_context(what)?;
         let read = |(name, section): (String, Section)| {
             let server = Server::of(&name, section);
             let server = server.with_context(|| format!("{}: [servers.{name}]", file.display()));
@@ -199,6 +199,12 @@ impl Server {
         })
     }
 
+    /// What databases here are limited to, as a text that is another one when that is.
+    pub fn limits(&self) -> String {
+        let timeout = self.statement_timeout.unwrap_or_default().as_millis();
+        format!("{} connections, {timeout} ms", self.connection_limit)
+    }
+
     /// Whether an appling may ask for an extension.
     pub fn allows(&self, extension: &str) -> bool {
         self.extensions.iter().any(|allowed| allowed == extension)
@@ -215,7 +221,9 @@ impl Server {
             role: self.user.clone(),
             password: self.password.clone(),
         };
-        self.connect_as(&own, &self.maintenance_database).await
+        // Others may be let into that database, and even make functions there: none of theirs is ours.
+        let options = self.options(&own, &self.maintenance_database);
+        connected(options.options([("search_path", "pg_catalog")])).await
     }
 
     /// A connection to an app's database, as one of that database's own logins.
@@ -223,13 +231,7 @@ impl Server {
     /// # Errors
     /// As [`Server::connect`].
     pub async fn connect_as(&self, who: &Account, database: &str) -> sqlx::Result<PgConnection> {
-        let connecting = async {
-            let mut connection = self.options(who, database).connect().await?;
-            connection.ping().await?;
-            Ok(connection)
-        };
-        let connected = timeout(CONNECT, connecting).await;
-        connected.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut))
+        connected(self.options(who, database)).await
     }
 
     /// A connection on which nothing was said yet: for somebody else to talk on, TLS and all.
@@ -293,6 +295,16 @@ impl Server {
             None => options,
         }
     }
+}
+
+async fn connected(options: PgConnectOptions) -> sqlx::Result<PgConnection> {
+    let connecting = async {
+        let mut connection = options.connect().await?;
+        connection.ping().await?;
+        Ok(connection)
+    };
+    let connected = timeout(CONNECT, connecting).await;
+    connected.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut))
 }
 
 #[cfg(test)]

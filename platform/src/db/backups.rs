@@ -142,6 +142,25 @@ pub async fn get(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Backup> {
     row.try_into()
 }
 
+/// One of an environment, if it is there and not deleted.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn find(
+    db: impl PgExecutor<'_>,
+    environment: Uuid,
+    id: Uuid,
+) -> sqlx::Result<Option<Backup>> {
+    let row: Option<Row> = sqlx::query_as(
+        "select * from backups where environment = $1 and id = $2 and state <> 'deleted'",
+    )
+    .bind(environment)
+    .bind(id)
+    .fetch_optional(db)
+    .await?;
+    row.map(Backup::try_from).transpose()
+}
+
 /// The backups of an environment's databases that are not deleted, the newest first.
 ///
 /// # Errors
@@ -174,8 +193,8 @@ pub async fn ask(db: impl PgExecutor<'_>, database: Uuid) -> sqlx::Result<Uuid> 
     .await
 }
 
-/// Asks for backups of the databases in these environments of which none was asked for so long; says of
-/// how many.
+/// Asks for backups of the databases in these environments of which none was asked for so long, and none is
+/// being taken or proved; says of how many.
 ///
 /// # Errors
 /// When Postgres fails.
@@ -190,7 +209,8 @@ pub async fn schedule(
          from databases d join environments e on e.id = d.environment
          where d.made is not null and e.name = any($2) and not exists (
            select from backups b where b.environment = d.environment and b.appling = d.appling
-             and b.created_at > now() - make_interval(secs => case b.state when 'failed' then least($1, 3600) else $1 end)
+             and (b.due_at is not null or b.lease_until is not null
+               or b.created_at > now() - make_interval(secs => case b.state when 'failed' then least($1, 3600) else $1 end))
          )
          for update of d skip locked",
     )
@@ -241,12 +261,12 @@ pub async fn set_proved(db: impl PgExecutor<'_>, id: Uuid, seconds: f64) -> sqlx
     Ok(())
 }
 
-/// Writes down that it failed.
+/// Writes down that it failed: a proof that there was is none any more.
 ///
 /// # Errors
 /// When Postgres fails.
 pub async fn fail(db: impl PgExecutor<'_>, id: Uuid, reason: &str) -> sqlx::Result<()> {
-    sqlx::query("update backups set state = 'failed', reason = $2 where id = $1")
+    sqlx::query("update backups set state = 'failed', reason = $2, proved_at = null where id = $1")
         .bind(id)
         .bind(reason)
         .execute(db)

@@ -30,6 +30,8 @@ pub struct Database {
     pub rotated_at: Option<jiff::Timestamp>,
     /// The extensions that were made, once it was made.
     pub made: Option<Vec<String>>,
+    /// The limits that it was made with.
+    pub limits: Option<String>,
     /// When it was first wanted.
     pub created_at: jiff::Timestamp,
 }
@@ -46,6 +48,7 @@ struct Row {
     other_works: bool,
     rotated_at: Option<jiff_sqlx::Timestamp>,
     made: Option<Json<Vec<String>>>,
+    limits: Option<String>,
     created_at: jiff_sqlx::Timestamp,
 }
 
@@ -64,6 +67,7 @@ impl TryFrom<Row> for Database {
             other_works: row.other_works,
             rotated_at: row.rotated_at.map(jiff_sqlx::Timestamp::to_jiff),
             made: row.made.map(|made| made.0),
+            limits: row.limits,
             created_at: row.created_at.to_jiff(),
         })
     }
@@ -144,7 +148,7 @@ pub async fn insert(db: impl PgExecutor<'_>, new: &NewDatabase<'_>) -> sqlx::Res
     Ok(done.rows_affected())
 }
 
-/// Writes down that it was made, with these extensions.
+/// Writes down that it was made, with these extensions and limits.
 ///
 /// # Errors
 /// When Postgres fails.
@@ -152,10 +156,12 @@ pub async fn set_made(
     db: impl PgExecutor<'_>,
     id: Uuid,
     extensions: &[String],
+    limits: &str,
 ) -> sqlx::Result<()> {
-    sqlx::query("update databases set made = $2 where id = $1")
+    sqlx::query("update databases set made = $2, limits = $3 where id = $1")
         .bind(id)
         .bind(Json(extensions))
+        .bind(limits)
         .execute(db)
         .await?;
     Ok(())
@@ -207,13 +213,15 @@ pub async fn other_is_locked(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<
     Ok(())
 }
 
-/// Gives a new database the place of the one before, if there is one, which is remembered.
+/// Gives a new database, made with these limits, the place of the one before, if there is one, which is
+/// remembered.
 ///
 /// # Errors
 /// When Postgres fails.
 pub async fn replace(
     tx: &mut sqlx::Transaction<'_, sqlx::Postgres>,
     new: &NewDatabase<'_>,
+    limits: &str,
 ) -> sqlx::Result<()> {
     let appling = new.appling.map_or("", AsRef::as_ref);
     sqlx::query(
@@ -231,7 +239,7 @@ pub async fn replace(
         return Err(sqlx::Error::RowNotFound);
     }
     // Its extensions came with the dump.
-    set_made(&mut **tx, new.id, &[]).await
+    set_made(&mut **tx, new.id, &[], limits).await
 }
 
 /// A database whose place another has taken.

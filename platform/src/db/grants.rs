@@ -152,14 +152,16 @@ pub async fn find(
     row.map(Grant::try_from).transpose()
 }
 
-/// Those whose time is over and that were not taken back yet.
+/// Those whose time is over and that were not taken back yet: the first hundred of each server.
 ///
 /// # Errors
 /// When Postgres fails.
 pub async fn overdue(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Grant>> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select * from database_grants where ended_at is null and expires_at <= now()
-         order by expires_at limit 100",
+        "select * from (
+           select *, row_number() over (partition by server order by expires_at) as place
+           from database_grants where ended_at is null and expires_at <= now()
+         ) overdue where place <= 100 order by expires_at",
     )
     .fetch_all(db)
     .await?;

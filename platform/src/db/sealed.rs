@@ -1,12 +1,13 @@
-//! All that lies sealed with the platform's key, wherever it is: for sealing it with another one.
+//! All that lies sealed with the platform's key, wherever it is: for sealing it with another one. And the
+//! key of the fingerprints, which is nobody else's.
 
-use sqlx::{FromRow, PgConnection};
+use sqlx::{FromRow, PgConnection, PgPool};
 
 /// A table, its sealed column, and the place that a row's value is sealed for.
-const COLUMNS: [(&str, &str, &str); 6] = [
-    ("apps", "webhook_secret", "'webhook/' || name"),
-    ("apps", "forge_token", "'forge-token/' || name"),
-    ("apps", "deploy_key", "'deploy-key/' || name"),
+///
+/// The apps come last: while their rows are locked, no release gets a number.
+const COLUMNS: [(&str, &str, &str); 7] = [
+    ("fingerprint_key", "key", "'fingerprint-key'"),
     ("databases", "password", "'database/' || id"),
     (
         "sealing_keys",
@@ -18,6 +19,9 @@ const COLUMNS: [(&str, &str, &str); 6] = [
         "value",
         "'secret/' || environment || '/' || name || '/' || key",
     ),
+    ("apps", "webhook_secret", "'webhook/' || name"),
+    ("apps", "forge_token", "'forge-token/' || name"),
+    ("apps", "deploy_key", "'deploy-key/' || name"),
 ];
 
 /// A sealed value.
@@ -43,7 +47,7 @@ pub async fn reseal_all(
     for (table, column, place) in COLUMNS {
         let select = format!(
             "select ctid::text as row, {place} as place, {column} as sealed
-             from {table} where {column} is not null for update"
+             from {table} where {column} is not null for no key update"
         );
         let update = format!("update {table} set {column} = $1 where ctid = $2::tid");
         let values: Vec<Value> = sqlx::query_as(sqlx::AssertSqlSafe(select))
@@ -60,4 +64,18 @@ pub async fn reseal_all(
         }
     }
     Ok((all, written))
+}
+
+/// The sealed key of the fingerprints: this one, unless there is one already.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn fingerprint_key(db: &PgPool, new: &[u8]) -> sqlx::Result<Vec<u8>> {
+    sqlx::query("insert into fingerprint_key (key) values ($1) on conflict do nothing")
+        .bind(new)
+        .execute(db)
+        .await?;
+    sqlx::query_scalar("select key from fingerprint_key")
+        .fetch_one(db)
+        .await
 }

@@ -18,7 +18,7 @@ use super::{
     keep::{self, Kept},
     plan::{self, Places, Plan, Planned},
     read_iterapp,
-    spec::{ReleaseCommand, Version, WantedEnvironment},
+    spec::{ReleaseCommand, Version, WantedEnvironment, namespace},
     tell,
 };
 use crate::{
@@ -92,7 +92,7 @@ pub async fn pass(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
         {
             Ok(()) => {
                 judge_candidates(platform, lease, &gathered, &wanted).await?;
-                rotation::finish(platform, environment, &wanted).await?;
+                finish_rotations(platform, &gathered).await?;
             }
             Err(ApplyError::Refused(refusals)) => {
                 let redactor = wanted.redactor();
@@ -109,8 +109,20 @@ pub async fn pass(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
         if command::attend(platform, lease, &gathered, &commanding, &wanted).await? {
             return Ok(Next::After(Duration::ZERO));
         }
+    } else {
+        finish_rotations(platform, &gathered).await?;
     }
     conclude(platform, lease).await
+}
+
+async fn finish_rotations(platform: &Platform, gathered: &Gathered) -> anyhow::Result<()> {
+    let EnvironmentRow {
+        id,
+        app,
+        environment,
+        ..
+    } = &gathered.environment;
+    rotation::finish(platform, *id, &namespace(app, *environment)).await
 }
 
 async fn gather(platform: &Platform, lease: &Lease) -> anyhow::Result<Gathered> {

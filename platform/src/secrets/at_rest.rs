@@ -11,11 +11,9 @@ use chacha20poly1305::{
     XChaCha20Poly1305, XNonce,
     aead::{Aead, KeyInit, Payload},
 };
-use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretBox, SecretSlice, SecretString};
-use sha2::Sha256;
 
-use super::{hex, random};
+use super::random;
 
 const NONCE_LENGTH: usize = 24;
 
@@ -106,20 +104,6 @@ impl PlatformKey {
         }
         let opened = self.open_bytes(place, sealed)?;
         self.seal_bytes(place, opened.expose_secret()).map(Some)
-    }
-
-    /// Sixteen hexadecimal digits that are the same for the same value and first key, and tell nobody
-    /// without that key anything about it.
-    ///
-    /// # Panics
-    /// Never: a key of any length will do.
-    pub fn fingerprint(&self, value: &SecretString) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.first.expose_secret())
-            .expect("a key of any length will do");
-        mac.update(b"fingerprint of a secret\0");
-        mac.update(value.expose_secret().as_bytes());
-        let digest = mac.finalize().into_bytes();
-        hex(&digest[..8])
     }
 }
 

@@ -3,6 +3,7 @@
 //! | file | |
 //! | --- | --- |
 //! | `at_rest` | what the platform holds itself: in Postgres, under the key from its key file |
+//! | `fingerprint` | what secrets are told from each other by, in names of objects |
 //! | `reseal` | all of that under another key, by command |
 //! | `sealed` | values that stand in `iterapp.toml`: anybody can seal one, the platform alone opens it |
 //! | `ring` | the key pairs for those |
@@ -10,6 +11,7 @@
 //! | `open` | the values that an environment needs, wherever they come from, opened |
 
 pub mod at_rest;
+pub mod fingerprint;
 pub mod keys;
 pub mod open;
 pub mod reseal;

@@ -142,7 +142,7 @@ pub async fn open(
         };
         match found {
             Ok((value, is_in_namespace)) => {
-                let fingerprint = platform.key.fingerprint(&value);
+                let fingerprint = platform.fingerprints.of(&value);
                 let value = OpenedValue {
                     value,
                     fingerprint,

@@ -33,7 +33,12 @@ pub async fn bearer(State(server): State<Server>, mut request: Request, next: Ne
 
 /// Lets requests in that carry the token as password of HTTP's basic authentication.
 pub async fn basic(State(server): State<Server>, request: Request, next: Next) -> Response {
-    if password(request.headers()).is_some_and(|given| server.tokens.find(&given).is_some()) {
+    let given = password(request.headers());
+    if let Some(who) = given.and_then(|given| server.tokens.find(&given)) {
+        let path = request.uri().path();
+        if path.ends_with("/git-receive-pack") {
+            tracing::info!(who = who.name, path, "asked to push");
+        }
         return next.run(request).await;
     }
     let challenge = [(

@@ -1,6 +1,5 @@
 //! Databases of environments. No password is ever answered.
 
-use anyhow::Context;
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -28,6 +27,9 @@ use crate::{
     lease::Work,
     platform::Platform,
 };
+
+/// Of a database that nothing can be asked or done of.
+const LOST: &str = "its database server is not in the platform's settings any more";
 
 /// Which of an environment's databases: an appling's, or else the only one.
 #[derive(Debug, Deserialize)]
@@ -67,9 +69,7 @@ pub async fn list(
         });
     }
     for database in db::databases::former(&platform.db, id).await? {
-        let Some(server) = platform.databases.get(&database.server) else {
-            continue;
-        };
+        let server = platform.databases.get(&database.server);
         let shown = api::Database {
             appling: ApplingName::parse(&database.appling).ok(),
             name: database.name,
@@ -80,11 +80,14 @@ pub async fn list(
             former: true,
             size: None,
             connections: None,
-            connection_limit: server.connection_limit,
+            connection_limit: server.map_or(0, |server| server.connection_limit),
             extensions: None,
-            trouble: None,
+            trouble: server.is_none().then(|| LOST.to_owned()),
         };
-        told.push(looked_at(server, None, shown).await);
+        told.push(match server {
+            Some(server) => looked_at(server, None, shown).await,
+            None => shown,
+        });
     }
     Ok(Json(told))
 }
@@ -177,6 +180,9 @@ pub async fn delete(
         let message = "a release is on its way that may want it";
         return Err(Problem::conflict("in_use", message).hint("wait until it has ended"));
     }
+    if platform.databases.get(&database.server).is_none() {
+        return Err(Problem::conflict("server_lost", LOST));
+    }
     // From here on it is nobody's: what a crash leaves can be dropped again.
     db::databases::retire(&mut *tx, database.id).await?;
     tx.commit().await?;
@@ -191,7 +197,7 @@ async fn drop_former(platform: &Platform, environment: Uuid, name: &str) -> Answ
         return Ok(false);
     };
     let server = platform.databases.get(&database.server);
-    let server = server.context("its database server is not in the settings any more")?;
+    let server = server.ok_or_else(|| Problem::conflict("server_lost", LOST))?;
     provision::delete(server, name)
         .await
         .map_err(|error| unavailable(&error))?;
@@ -388,9 +394,6 @@ async fn find_backup(
     } = find_environment(platform, app, environment).await?;
     let none = || Problem::not_found(format!("`{environment}` has no such backup"));
     let of = of.ok_or_else(none)?;
-    let mut backups = db::backups::of_environment(&platform.db, of)
-        .await?
-        .into_iter();
-    let backup = backups.find(|backup| backup.id == id).ok_or_else(none)?;
-    Ok((app, backup))
+    let backup = db::backups::find(&platform.db, of, id).await?;
+    Ok((app, backup.ok_or_else(none)?))
 }

@@ -29,7 +29,8 @@ use crate::{
     database::{
         connection::Tls,
         environment::server,
-        grants::{self, NotGranted},
+        grants::{self, LostServer, NotGranted},
+        provision::MakeError,
     },
     db::{self, grants::Grant},
     platform::Platform,
@@ -129,7 +130,12 @@ pub async fn delete(
     allowed(&who)?;
     let grant = find(&platform, &app, &environment, id).await?;
     if grant.ended_at.is_none() {
-        grants::end(&platform, &grant).await?;
+        let ended = grants::end(&platform, &grant).await;
+        ended.map_err(|error| match error.downcast_ref::<MakeError>() {
+            Some(error) => unavailable(error),
+            None if error.is::<LostServer>() => Problem::conflict("server_lost", error.to_string()),
+            None => Problem::Internal(error),
+        })?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -25,7 +25,7 @@ for it, and when, is kept: hops db grants.
 
 Examples:
   hops db grant -a hello -e prod --for 8h
-  psql \"$(hops db grant -a hello -e prod)\"")]
+  DATABASE_URL=\"$(hops db grant -a hello -e prod)\" ./report")]
 pub struct Give {
     #[command(flatten)]
     of: EnvironmentArguments,

@@ -51,6 +51,10 @@ pub async fn work(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
             Err(error.context(format!("a backup of {}", backup.name)))
         }
         Err(error) => {
+            // One does not give up while a copy of the data may be left that nobody knows of.
+            if backup.state == State::Taken {
+                prove::clear(platform, lease, &backup).await?;
+            }
             let mut tx = lease.begin().await?;
             let reason = format!("{error:#}");
             match backup.state {

@@ -116,5 +116,35 @@ async fn end(
         return Ok(());
     }
     let words = words.await.unwrap_or_default();
-    bail!("{name} failed: {words}")
+    bail!("{name} failed: {}", without_rows(&words))
+}
+
+/// What Postgres says of a mistake goes on with where it stands, which may show a row: PostgreSQL, Reporting
+/// Errors and Messages.
+fn without_rows(words: &str) -> String {
+    let shows_data = |line: &&str| {
+        let start = [
+            "CONTEXT:",
+            "DETAIL:",
+            "Command was:",
+            "QUERY:",
+            "STATEMENT:",
+        ];
+        start.iter().any(|start| line.contains(start))
+    };
+    let lines = words.lines().take_while(|line| !shows_data(line));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_not_told() {
+        let said = "pg_restore: error: COPY failed for table \"users\": ERROR:  invalid input";
+        let all = format!("{said}\nCONTEXT:  COPY users, line 1: \"geheim\"\nmore");
+        assert_eq!(without_rows(&all), said);
+        assert_eq!(without_rows(said), said);
+    }
 }

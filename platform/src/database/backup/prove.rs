@@ -6,8 +6,13 @@ use std::{path::Path, time::Instant};
 use anyhow::{Context, bail};
 use secrecy::SecretString;
 use sqlx::{Connection, Executor};
+use tempfile::TempDir;
+use tokio::time::timeout;
 
-use super::{contents::Contents, programs};
+use super::{
+    contents::Contents,
+    programs::{self, DEADLINE},
+};
 use crate::{
     database::{
         environment::new_password,
@@ -29,13 +34,12 @@ pub async fn prove(platform: &Platform, lease: &Lease, backup: &Backup) -> anyho
     let server = platform.databases.get(&backup.server);
     let server =
         server.context("its database server is not in the platform's settings any more")?;
-    let name = |epoch: i64| format!("hops_proof_{}_{epoch}", backup.id.simple());
-    let scratch = own_name(server, lease, name).await?;
+    let scratch = own_name(server, lease, scratch_name(backup)).await?;
     let password = new_password();
     let wanted = scratch_of(&scratch, &password);
     let begun = Instant::now();
     let restored = tokio::select! {
-        restored = restore_as(platform, server, backup, &wanted) => {
+        restored = restore_as(platform, lease, server, backup, &wanted) => {
             restored.and_then(|contents| compare(backup, &contents))
         }
         lost = lease.lost() => return Err(lost.into()),
@@ -72,10 +76,25 @@ pub(super) async fn own_name(
     lease: &Lease,
     name: impl Fn(i64) -> String,
 ) -> Result<String, MakeError> {
-    for before in lease.epochs_before() {
-        provision::delete(server, &name(before)).await?;
-    }
+    let before: Vec<String> = lease.epochs_before().map(&name).collect();
+    provision::delete_what_is_there(server, &before).await?;
     Ok(name(lease.epoch()))
+}
+
+fn scratch_name(backup: &Backup) -> impl Fn(i64) -> String {
+    move |epoch| format!("hops_proof_{}_{epoch}", backup.id.simple())
+}
+
+/// Makes sure that no try left a copy of the data on the server.
+///
+/// # Errors
+/// When the server refuses, or is away.
+pub async fn clear(platform: &Platform, lease: &Lease, backup: &Backup) -> anyhow::Result<()> {
+    let Some(server) = platform.databases.get(&backup.server) else {
+        return Ok(());
+    };
+    let own = own_name(server, lease, scratch_name(backup)).await?;
+    Ok(provision::delete(server, &own).await?)
 }
 
 /// An empty database of this name, whose extensions come with the dump.
@@ -105,19 +124,32 @@ pub enum NotRestored {
 /// See [`NotRestored`].
 pub async fn restore_as(
     platform: &Platform,
+    lease: &Lease,
     server: &Server,
     backup: &Backup,
     wanted: &Wanted<'_>,
 ) -> Result<Contents, NotRestored> {
-    let folder = tempfile::tempdir().context("a folder for a dump")?;
+    let folder = own_folder(platform, lease)?;
     let file = folder.path().join("dump");
-    fetch(platform, backup, &file).await?;
+    // A server whose machine is gone answers nothing, for ever.
+    let restored = timeout(DEADLINE, restore(platform, server, backup, wanted, &file)).await;
+    restored.context("a restore takes too long")?
+}
+
+async fn restore(
+    platform: &Platform,
+    server: &Server,
+    backup: &Backup,
+    wanted: &Wanted<'_>,
+    file: &Path,
+) -> Result<Contents, NotRestored> {
+    fetch(platform, backup, file).await?;
     provision::make(server, wanted)
         .await
         .map_err(anyhow::Error::from)?;
     let (who, name) = (wanted.account(), wanted.database);
     // The dump is whole: what fails is the server's trouble, or an extension's.
-    programs::restore(server, &who, name, &file).await?;
+    programs::restore(server, &who, name, file).await?;
     let contents = read(server, &who, name).await?;
     same(dumped(backup)?.difference_of_rows(&contents))?;
     Ok(contents)
@@ -140,6 +172,21 @@ fn same(difference: Option<String>) -> Result<(), NotRestored> {
             "what was restored is not what was dumped: {difference}"
         ))),
     }
+}
+
+/// A folder for the dump, which nobody else reads. What tries before this one left when their process was
+/// killed goes.
+fn own_folder(platform: &Platform, lease: &Lease) -> anyhow::Result<TempDir> {
+    let all = platform.config.data_dir.join("dumps");
+    std::fs::create_dir_all(&all).with_context(|| all.display().to_string())?;
+    let own = lease.id().to_string();
+    for left in std::fs::read_dir(&all).into_iter().flatten().flatten() {
+        if left.file_name().to_string_lossy().starts_with(&own) {
+            let _ = std::fs::remove_dir_all(left.path());
+        }
+    }
+    let folder = tempfile::Builder::new().prefix(&own).tempdir_in(&all);
+    folder.context("a folder for a dump")
 }
 
 /// Copies the dump out of the store. A truncated or an altered one is found out here.

@@ -9,10 +9,11 @@ use super::{
     prove::{NotRestored, own_name, restore_as, scratch_of},
 };
 use crate::{
-    database::{environment::new_password, names, provision},
+    database::{environment::new_password, names, provision, servers::Server},
     db::{
         self,
         databases::{Database, NewDatabase},
+        environments::EnvironmentRow,
     },
     lease::{Lease, Next},
     platform::Platform,
@@ -31,7 +32,15 @@ pub async fn work(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
         Ok(()) => return Ok(Next::Rest),
         Err(NotRestored::Damaged(reason)) => reason,
         Err(NotRestored::Away(error)) if lease.attempts() + 1 < TRIES => return Err(error),
-        Err(NotRestored::Away(error)) => format!("{error:#}"),
+        Err(NotRestored::Away(error)) => {
+            // It may have ended well all the same: only Postgres' answer was lost.
+            if db::restores::get(&platform.db, restore.id).await?.has_ended {
+                return Ok(Next::Rest);
+            }
+            // One does not give up while a copy of the data may be left that nobody knows of.
+            clear(platform, lease, &restore).await?;
+            format!("{error:#}")
+        }
     };
     let mut tx = lease.begin().await?;
     db::restores::end(&mut *tx, restore.id, Some(&reason)).await?;
@@ -47,25 +56,15 @@ async fn restored(
 ) -> Result<(), NotRestored> {
     let backup = db::backups::get(&platform.db, restore.backup).await;
     let backup = backup.context("reading a backup")?;
-    let environment = db::environments::get(&platform.db, restore.environment).await;
-    let environment = environment.context("reading an environment")?;
-    let server = platform.databases.of_environment(environment.environment);
-    let server = server.context("there is no database server for this environment")?;
-    let owner = restore.appling.as_ref();
-    let app = &environment.app;
-    let name = |epoch: i64| {
-        let own = restore
-            .id
-            .as_u128()
-            .wrapping_add(epoch.unsigned_abs().into());
-        names::database(app, environment.environment, owner, Uuid::from_u128(own))
-    };
+    let (environment, server) = target(platform, restore).await?;
+    let (app, owner) = (&environment.app, restore.appling.as_ref());
     let away = anyhow::Error::from;
-    let name = own_name(server, lease, name).await.map_err(away)?;
+    let name = own_name(server, lease, names_of(restore, &environment)).await;
+    let name = name.map_err(away)?;
     let password = new_password();
     let wanted = scratch_of(&name, &password);
     let restored = tokio::select! {
-        restored = restore_as(platform, server, &backup, &wanted) => restored,
+        restored = restore_as(platform, lease, server, &backup, &wanted) => restored,
         lost = lease.lost() => return Err(NotRestored::Away(lost.into())),
     };
     if let Err(error) = restored {
@@ -85,7 +84,7 @@ async fn restored(
     };
     let switching = async {
         let mut tx = lease.begin().await?;
-        db::databases::replace(&mut tx, &new).await?;
+        db::databases::replace(&mut tx, &new, &server.limits()).await?;
         db::restores::end(&mut *tx, restore.id, None).await?;
         tx.commit().await?;
         db::environments::nudge(&platform.db, app, environment.environment).await?;
@@ -94,4 +93,35 @@ async fn restored(
     switching.await?;
     tracing::info!(%app, environment = %environment.environment, database = name, "restored a backup");
     Ok(())
+}
+
+async fn target<'p>(
+    platform: &'p Platform,
+    restore: &db::restores::Restore,
+) -> anyhow::Result<(EnvironmentRow, &'p Server)> {
+    let environment = db::environments::get(&platform.db, restore.environment).await;
+    let environment = environment.context("reading an environment")?;
+    let server = platform.databases.of_environment(environment.environment);
+    let server = server.context("there is no database server for this environment")?;
+    Ok((environment, server))
+}
+
+/// The name of each try's database.
+fn names_of(restore: &db::restores::Restore, to: &EnvironmentRow) -> impl Fn(i64) -> String {
+    move |epoch| {
+        let own = restore.id.as_u128();
+        let own = Uuid::from_u128(own.wrapping_add(epoch.unsigned_abs().into()));
+        names::database(&to.app, to.environment, restore.appling.as_ref(), own)
+    }
+}
+
+/// Makes sure that no try left a copy of the data on the server.
+async fn clear(
+    platform: &Platform,
+    lease: &Lease,
+    restore: &db::restores::Restore,
+) -> anyhow::Result<()> {
+    let (environment, server) = target(platform, restore).await?;
+    let own = own_name(server, lease, names_of(restore, &environment)).await?;
+    Ok(provision::delete(server, &own).await?)
 }

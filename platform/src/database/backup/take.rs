@@ -16,6 +16,9 @@ use crate::{
     platform::Platform,
 };
 
+/// The dumps of so many tries before are looked for.
+const LOOKED_FOR: usize = 8;
+
 /// Takes the backup that is waiting, and writes it down.
 ///
 /// # Errors
@@ -25,7 +28,7 @@ pub async fn take(platform: &Platform, lease: &Lease, backup: &Backup) -> anyhow
     let store = store.context("this platform has no store for backups (HOPS_BACKUP_URL)")?;
     // A try that lost its lease writes to a place of its own, and the next one deletes what it left.
     let path = |epoch: i64| format!("{}/{}-{epoch}.dump", backup.name, backup.id);
-    for before in lease.epochs_before() {
+    for before in lease.epochs_before().rev().take(LOOKED_FOR) {
         delete(store, &path(before)).await;
     }
     let path = path(lease.epoch());

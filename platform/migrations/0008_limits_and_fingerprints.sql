@@ -1,0 +1,9 @@
+-- The limits that a database was made with: it is made so again when the settings have others.
+alter table databases add column limits text;
+
+-- What fingerprints of secrets are made with. They are in names of objects in Kubernetes, so this stays when
+-- the platform's own key is changed.
+create table fingerprint_key (
+    only_one  bool primary key default true check (only_one),
+    key       bytea not null   -- sealed
+);
