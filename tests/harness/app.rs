@@ -173,6 +173,7 @@ impl<'p> App<'p> {
             .text()
             .await
             .expect("text");
+        record::keep("answers", text.as_bytes());
         let line = |line: &str| {
             serde_json::from_str::<Value>(line)
                 .ok()

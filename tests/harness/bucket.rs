@@ -44,6 +44,7 @@ impl Bucket {
             secret: value("aws_secret_access_key"),
             server: setting("HOPS_LOCAL_S3"),
         };
+        crate::is_secret(&bucket.secret);
         bucket.ask("PUT", "").expect("making a bucket");
         bucket
     }

@@ -32,10 +32,12 @@ pub use image::{image_blobs, image_config, want_base_image};
 pub use load::{Answered, Connections, Load, Tally};
 pub use platform::{Options, Platform, Role, unique};
 pub use pods::{Pod, Watch};
-pub use postgres::{PostgresServer, node_address, proxy_file, proxy_login, superuser};
+pub use postgres::{
+    PostgresServer, node_address, proxy_files, proxy_login, proxy_logins, superuser,
+};
 pub use record::is_secret;
 pub use repo::{Pushed, Repo, dockerfile};
-pub use scan::{find_below, find_in, unpacked};
+pub use scan::{coded, find_below, find_in, unpacked};
 pub use slow::SlowStep;
 pub use wait::{eventually, eventually_within};
 pub use web::{Answer, client, get, get_with, post};

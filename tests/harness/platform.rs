@@ -87,6 +87,8 @@ impl Platform {
         let token = format!("token-{id}");
         std::fs::write(folder.path().join("token"), &token).expect("writing the token");
         record::is_secret(&token);
+        let key = std::fs::read_to_string(setting("HOPS_KEY_FILE")).expect("the platform's key");
+        record::is_secret(key.trim());
         record::is_at(&log, folder.path());
         let platform = Platform {
             url: format!("http://127.0.0.1:{port}"),

@@ -65,31 +65,48 @@ pub fn node_address() -> String {
     address.expect("an address").to_owned()
 }
 
-/// A file of the proxy of an app in test.
+/// A file of the proxies of an app in test: of each of its databases and passwords that pods have.
 ///
 /// # Panics
-/// When no pod has a proxy, or the proxy not that file.
-pub fn proxy_file(app: &App<'_>, file: &str) -> String {
+/// When a proxy has no such file.
+pub fn proxy_files(app: &App<'_>, file: &str) -> Vec<String> {
     let namespace = app.namespace("test");
     let names = Kube::names("secrets", &namespace);
-    let name = names.iter().find(|name| name.contains("-database-"));
-    let secret = Kube::get("secret", name.expect("a proxy's Secret"), &namespace);
-    let text = secret["data"][file].as_str().expect("the file");
-    String::from_utf8(STANDARD.decode(text).expect("base64")).expect("text")
+    let of_proxies = names.iter().filter(|name| name.contains("-database-"));
+    let text = |name: &String| {
+        let secret = Kube::get("secret", name, &namespace);
+        let text = secret["data"][file].as_str().expect("the file");
+        String::from_utf8(STANDARD.decode(text).expect("base64")).expect("text")
+    };
+    of_proxies.map(text).collect()
 }
 
-/// The login of an app's database in test, and its password, as only the proxy has them.
+/// The logins that pods in test have, and their passwords, as only the proxies have them.
+///
+/// # Panics
+/// When a proxy has none.
+pub fn proxy_logins(app: &App<'_>) -> Vec<(String, String)> {
+    let login = |users: String| {
+        let mut words = users.split('"').skip(1).step_by(2).map(str::to_owned);
+        let mut word = || words.next().expect("a word");
+        let (login, password) = (word(), word());
+        record::is_secret(&password);
+        (login, password)
+    };
+    let files = proxy_files(app, "users.txt");
+    files.into_iter().map(login).collect()
+}
+
+/// The only one of them.
 ///
 /// # Panics
 /// When no pod has a proxy.
 pub fn proxy_login(app: &App<'_>) -> (String, String) {
-    let users = proxy_file(app, "users.txt");
-    let mut words = users.split('"').skip(1).step_by(2).map(str::to_owned);
-    let mut word = || words.next().expect("a word");
-    let (login, password) = (word(), word());
-    record::is_secret(&password);
-    (login, password)
+    proxy_logins(app).pop().expect("a login")
 }
+
+/// The password of the superuser of a test's own server.
+const PASSWORD: &str = "for-tests-alone";
 
 /// A server of a test's own, at the address at which pods reach this machine. It ends with this.
 pub struct PostgresServer {
@@ -128,7 +145,8 @@ impl PostgresServer {
             .arg(self.folder.path())
             .status();
         assert!(owned.expect("chown").success());
-        std::fs::write(self.folder.path().join("password"), "for-tests-alone").expect("a file");
+        record::is_secret(PASSWORD);
+        std::fs::write(self.folder.path().join("password"), PASSWORD).expect("a file");
         let made = as_postgres("initdb")
             .args([
                 "--username=postgres",

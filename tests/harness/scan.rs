@@ -6,7 +6,16 @@ use std::{
     time::SystemTime,
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// All but what RFC 3986, section 2.3 calls unreserved.
+const IN_URLS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// Which of the texts stand in which files below `root` that were written since `since`: files that are
 /// gone meanwhile are passed over, compressed ones are looked at unpacked, too.
@@ -47,6 +56,15 @@ pub fn find_in(bytes: &[u8], texts: &[&str]) -> Vec<String> {
     };
     let held = texts.iter().filter(holds);
     held.map(|text| (*text).to_owned()).collect()
+}
+
+/// A secret as base64 and URLs have it, as far as that is another text.
+pub fn coded(secret: &str) -> Vec<String> {
+    let base64 = STANDARD.encode(secret).trim_end_matches('=').to_owned();
+    let url = utf8_percent_encode(secret, IN_URLS).to_string();
+    let mut forms = vec![base64];
+    forms.extend((url != secret).then_some(url));
+    forms
 }
 
 /// What is packed in the bytes (gzip, zlib); nothing when nothing is.

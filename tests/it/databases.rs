@@ -1,14 +1,15 @@
 //! `[postgres]`: a database of an environment's own, reached through the SQL proxy beside the app, with
 //! real drivers on a real server.
 
-use std::{process::Stdio, time::Duration};
+use std::{collections::BTreeSet, process::Stdio, time::Duration};
 
+use futures::future::join_all;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tests::{
     Answer, App, Connections, Deployed, Hops, Kube, Load, Options, Platform, Pod, PostgresServer,
-    Repo, Role, Tally, eventually, eventually_within, get, node_address, proxy_file, proxy_login,
-    setting, shared, superuser, want_base_image,
+    Repo, Role, Tally, eventually, eventually_within, get, is_secret, node_address, proxy_files,
+    proxy_login, proxy_logins, setting, shared, superuser, want_base_image,
 };
 
 const DRIVERS: [&str; 3] = ["libpq", "node", "python"];
@@ -51,7 +52,7 @@ async fn name_of(platform: &Platform, app: &App<'_>, environment: &str) -> Strin
     databases[0]["name"].as_str().expect("a name").to_owned()
 }
 
-// Proves: X06 H11
+// Proves: X06
 #[tokio::test]
 async fn each_environment_has_databases_of_its_own_for_every_driver() {
     let (app, _repo) = drivers(shared(), "drivers").await;
@@ -78,7 +79,9 @@ async fn each_environment_has_databases_of_its_own_for_every_driver() {
     }
 
     // The proxy stands beside the app, and the app's own container has nothing of it.
-    for pod in Pod::all(&app.namespace("test")) {
+    let pods = Pod::all(&app.namespace("test"));
+    assert_eq!(pods.len(), 3);
+    for pod in pods {
         assert_eq!(pod.sidecars(), ["sql-proxy"]);
         let own = pod.spec().to_string();
         assert!(!own.contains("sql-proxy"), "{own}");
@@ -147,9 +150,9 @@ async fn extensions_are_made_and_stay() {
 /// An app in an image with psql that, when it gets SIGTERM, asks its database eight seconds later and
 /// twelve seconds later, in the same session.
 const LINGERING: &str = "#!/bin/sh\n\
-    echo begun; mkfifo /tmp/in; psql -At -v ON_ERROR_STOP=1 < /tmp/in & exec 3> /tmp/in\n\
+    echo begun; mkfifo /tmp/in; psql -At -v ON_ERROR_STOP=1 < /tmp/in & P=$!; exec 3> /tmp/in\n\
     echo \"select 'connected';\" >&3\n\
-    trap 'echo TERM; sleep 8; echo \"select 1 + 7;\" >&3; sleep 4; echo \"select 6 + 6;\" >&3; sleep 1; echo over; exit 0' TERM\n\
+    trap 'echo TERM; sleep 8; echo \"select 1 + 7;\" >&3; sleep 4; echo \"select 6 + 6;\" >&3; exec 3>&-; wait $P; echo \"psql ended with $?\"; echo over; exit 0' TERM\n\
     while true; do sleep 0.2; done\n";
 
 // Proves: X08
@@ -190,6 +193,8 @@ async fn connections_outlive_sigterm_by_ten_seconds() {
     let lines: Vec<String> = log.text().lines().map(str::to_owned).collect();
     assert!(lines.contains(&"8".to_owned()), "{lines:?}");
     assert!(!lines.contains(&"12".to_owned()), "{lines:?}");
+    // 2: its connection to the server went bad.
+    assert!(lines.contains(&"psql ended with 2".to_owned()), "{lines:?}");
 }
 
 async fn role(database: &str) -> Value {
@@ -201,73 +206,109 @@ async fn role(database: &str) -> Value {
 
 #[tokio::test]
 async fn a_rotation_and_a_rollout_lose_no_query() {
-    let app = shared().app("rotate").await;
-    let repo = Repo::driver("libpq", "[postgres]").await;
-    app.push_live(&repo).await;
-    let host = app.host("test");
-    ok(&host, "/select1").await;
-    let name = name_of(shared(), &app, "test").await;
-    assert_eq!(
-        role(&name).await,
-        json!({ &name: false, format!("{name}_a"): true, format!("{name}_b"): false })
-    );
-    let load = Load::of_path(&host, "/select1", 50, Connections::Kept);
-    more(&load).await;
+    let (app, repo) = drivers(shared(), "rotate").await;
+    let mut passwords = BTreeSet::from_iter(proxy_logins(&app));
+    let mut databases = Vec::new();
+    for driver in DRIVERS {
+        let who = ok(&app.host_of(driver, "test"), "/whoami").await.json();
+        let name = who["database"].as_str().expect("a name");
+        let (a, b) = (format!("{name}_a"), format!("{name}_b"));
+        assert_eq!(role(name).await, json!({ name: false, a: true, b: false }));
+        databases.push(name.to_owned());
+    }
+    // Fifty queries a second, through all three drivers.
+    let loads = DRIVERS.map(|driver| {
+        let host = app.host_of(driver, "test");
+        Load::of_path(&host, "/select1", 17, Connections::Kept)
+    });
+    more(&loads).await;
 
-    let hops = Hops::of(shared());
-    let rotate = ["db", "rotate", "-a", &app.name, "-e", "test"];
-    hops.run(&rotate).await.ok();
-    let again = hops.run(&rotate).await;
+    rotate(&app).await;
+    let again = Hops::of(shared()).run(&rotation(&app, DRIVERS[0])).await;
     assert_eq!(again.code, 1);
     assert!(
         again.err.contains("the last rotation is not over"),
         "{}",
         again.err
     );
-    let locked = || async {
-        let roles = role(&name).await;
-        (roles[format!("{name}_a")] == false).then_some(roles)
-    };
-    let roles = eventually_within(
-        Duration::from_secs(90),
-        "the login before is locked",
-        locked,
-    )
-    .await;
-    assert_eq!(roles[format!("{name}_b")], true);
-    let who = ok(&host, "/whoami").await.json();
-    assert_eq!(who["session_user"], format!("{name}_b"));
-    more(&load).await;
+    have_the_turn(&app, &databases, "_b", "_a").await;
+    passwords.extend(proxy_logins(&app));
+    more(&loads).await;
 
-    repo.change("two").await;
+    for driver in DRIVERS {
+        let file = format!("{driver}/iterapp.toml");
+        let iterapp = std::fs::read_to_string(repo.path().join(&file)).expect("the file");
+        repo.write(
+            &file,
+            &format!("{iterapp}\n[env.common]\nROUND = \"two\"\n"),
+        );
+    }
+    repo.commit("two").await;
+    let names = |pods: Vec<Pod>| BTreeSet::from_iter(pods.iter().map(|pod| pod.name().to_owned()));
+    let before: BTreeSet<String> = names(Pod::all(&app.namespace("test")));
     app.push_live(&repo).await;
-    eventually("old pods are gone", || async {
-        (Pod::also_stopping(&app.namespace("test")).len() == 1).then_some(())
+    eventually("all pods are others", || async {
+        let now = names(Pod::also_stopping(&app.namespace("test")));
+        (now.len() == 3 && now.is_disjoint(&before)).then_some(())
     })
     .await;
-    more(&load).await;
-    let tally = load.stop();
-    assert!(tally.failed.is_empty(), "{:#?}", tally.failed);
-    // And back to the first login.
-    let idle =
-        || async { (info(shared(), &app, "test").await[0]["rotating"] == false).then_some(()) };
-    eventually("the rotation is over", idle).await;
-    hops.run(&rotate).await.ok();
-    let back = || async {
-        let who = get(&host, "/whoami").await;
-        (who.status == 200 && who.json()["session_user"] == format!("{name}_a")).then_some(())
-    };
-    eventually("the first login has its turn", back).await;
+    more(&loads).await;
+
+    // And back to the first logins, with passwords that they have not had.
+    eventually("the rotations are over", || async {
+        let databases = info(shared(), &app, "test").await;
+        let is_over = |one: &Value| one["rotating"] == false;
+        databases.iter().all(is_over).then_some(())
+    })
+    .await;
+    rotate(&app).await;
+    have_the_turn(&app, &databases, "_a", "_b").await;
+    more(&loads).await;
+    for load in loads {
+        let tally = load.stop();
+        assert!(tally.failed.is_empty(), "{:#?}", tally.failed);
+    }
+    passwords.extend(proxy_logins(&app));
+    let different: BTreeSet<&String> = passwords.iter().map(|(_, password)| password).collect();
+    assert_eq!((passwords.len(), different.len()), (9, 9));
 }
 
-/// Waits for two seconds' worth of further answers.
-async fn more(load: &Load) {
+fn rotation<'a>(app: &'a App<'_>, driver: &'a str) -> [&'a str; 8] {
+    let (name, of) = (app.name.as_str(), "--appling");
+    ["db", "rotate", "-a", name, "-e", "test", of, driver]
+}
+
+/// Gives the databases of all three drivers other passwords.
+async fn rotate(app: &App<'_>) {
+    for driver in DRIVERS {
+        Hops::of(shared()).run(&rotation(app, driver)).await.ok();
+    }
+}
+
+/// Waits until the applings use one login of each database, and the other is locked.
+async fn have_the_turn(app: &App<'_>, databases: &[String], login: &str, other: &str) {
+    for (driver, database) in DRIVERS.iter().zip(databases) {
+        eventually(&format!("{database}{other} is locked"), || async {
+            let roles = role(database).await;
+            let works = roles[format!("{database}{login}")] == true;
+            (works && roles[format!("{database}{other}")] == false).then_some(())
+        })
+        .await;
+        let who = ok(&app.host_of(driver, "test"), "/whoami").await.json();
+        assert_eq!(who["session_user"], format!("{database}{login}"));
+    }
+}
+
+/// Waits for two seconds' worth of further answers from each.
+async fn more(loads: &[Load]) {
     let count = |tally: Tally| tally.answered.values().map(|one| one.count).sum::<usize>();
-    let wanted = count(load.so_far()) + 100;
-    eventually("a hundred more answers", || async {
-        (count(load.so_far()) >= wanted).then_some(())
-    })
-    .await;
+    for load in loads {
+        let wanted = count(load.so_far()) + 34;
+        eventually("two seconds' worth of answers", || async {
+            (count(load.so_far()) >= wanted).then_some(())
+        })
+        .await;
+    }
 }
 
 /// What psql says of a query as this user of a database, by the server's address.
@@ -330,10 +371,11 @@ async fn nobody_gets_into_anothers_database() {
     let address = pod.address();
     let asked = format!("/fetch?url=http://{address}:5432/");
     let host = other.host("test");
+    assert_eq!(other.get("test", "/").await.status, 200);
     let told = get(&host, &asked).await.body;
     assert!(told.contains("refused"), "{told}");
     let served = format!("/fetch?url=http://{address}:3000/health");
-    assert!(!get(&host, &served).await.body.contains("refused"));
+    assert_eq!(other.get("test", &served).await.status, 200);
 
     // The password is nowhere but in the Secret.
     let kinds = "deployments,replicasets,pods,configmaps,events";
@@ -366,6 +408,7 @@ async fn a_database_somewhere_else_is_a_choice() {
     let set = [
         "secrets", "set", "-a", &app.name, "-e", "test", "billing", "url",
     ];
+    is_secret("geheim-4711");
     // Not an address: told at its line.
     hops.run_in(hops.home(), &set, "geheim-4711").await.ok();
     let repo = Repo::driver("libpq", "[postgres]\nexternal = \"billing\"").await;
@@ -419,6 +462,7 @@ async fn more_connections_than_there_are_is_told_before_anything_begins() {
         "{reason}"
     );
     assert!(Pod::all(&app.namespace("test")).is_empty());
+    assert_eq!(app.builds().await, 0);
 }
 
 #[tokio::test]
@@ -458,13 +502,24 @@ async fn a_server_that_left_the_settings_is_told_of() {
     assert!(refused.reason().contains(lost), "{}", refused.reason());
     assert_eq!(app.get("test", "/").await.json()["message"], "one");
 
-    restart(&named);
-    assert_eq!(
-        info(&platform, &app, "test").await[0]["trouble"],
-        Value::Null
-    );
+    // Back, with other limits: the next release brings them to the database that is there.
+    restart(&format!("{named}connection_limit = 50\n"));
+    let told = info(&platform, &app, "test").await.remove(0);
+    assert_eq!(told["trouble"], Value::Null);
+    let name = told["name"].as_str().expect("a name");
+    let limits = || async {
+        let of =
+            "select datconnlimit, (select array_agg(rolconnlimit order by rolname) from pg_roles
+            where rolname in ($1 || '_a', $1 || '_b')) from pg_database where datname = $1";
+        let limits = sqlx::query_as(of).bind(name);
+        let found: Result<(i32, Vec<i32>), _> =
+            limits.fetch_one(&server.superuser("postgres").await).await;
+        found.expect("the limits")
+    };
+    assert_eq!(limits().await, (100, vec![100, 100]));
     repo.change("three").await;
     app.push_live(&repo).await;
+    assert_eq!(limits().await, (50, vec![50, 50]));
 }
 
 /// Google's proxy needs Google: what is shown is that the cluster takes all of it as it was meant, and that
@@ -486,7 +541,12 @@ async fn googles_proxy_starts_before_ours() {
     });
     let app = platform.app("cloudsql").await;
     let repo = Repo::server("one", "replicas = 1\n[postgres]\n").await;
-    app.push(&repo).await;
+    // What cannot start is taken back: one has to look while it tries.
+    let begun = eventually("a pod", || async {
+        let pod = Pod::all(&app.namespace("test")).pop()?;
+        Some((pod, proxy_files(&app, "pgbouncer.ini")))
+    });
+    let (_, (pod, settings)) = tokio::join!(app.push(&repo), begun);
     let release = app.last_release().await;
     assert_eq!(release.state(), "failed");
     let reason = release.reason();
@@ -494,8 +554,6 @@ async fn googles_proxy_starts_before_ours() {
         reason.contains("cloud-sql-proxy") && reason.contains(&image),
         "{reason}"
     );
-
-    let pod = Pod::all(&app.namespace("test")).remove(0);
     assert_eq!(pod.sidecars(), ["cloud-sql-proxy", "sql-proxy"]);
     let google = &pod.sidecar("cloud-sql-proxy");
     assert_eq!(google["image"], image);
@@ -512,10 +570,10 @@ async fn googles_proxy_starts_before_ours() {
     );
     assert_eq!(google["securityContext"]["runAsNonRoot"], true);
     // Ours goes to Google's, which does the TLS.
-    let settings = proxy_file(&app, "pgbouncer.ini");
+    let behind = |settings: &String| settings.contains("host='127.0.0.1' port=5433");
     assert!(
-        settings.contains("host='127.0.0.1' port=5433"),
-        "{settings}"
+        settings.len() == 1 && settings.iter().all(behind),
+        "{settings:?}"
     );
 }
 
@@ -625,15 +683,17 @@ async fn waits_for(app: &App<'_>, reason: &str) {
     .await;
 }
 
-/// Within five seconds, each of them.
+/// Within five seconds, every client of each of them: more at once than a driver's pool has connections.
 async fn served_again(hosts: &[String; 3]) {
     let within = Duration::from_secs(5);
-    for host in hosts {
+    let clients = hosts.iter().flat_map(|host| [host; 8]);
+    let served = clients.map(async |host| {
         eventually_within(within, &format!("{host} is served again"), || async {
             (get(host, "/select1").await.status == 200).then_some(())
         })
         .await;
-    }
+    });
+    join_all(served).await;
 }
 
 fn kill_proxy(pod: &Pod) {
@@ -647,6 +707,7 @@ fn kill_proxy(pod: &Pod) {
         .status();
 }
 
+// Proves: H11
 #[tokio::test]
 async fn a_database_is_dropped_by_name_when_nobody_is_connected_to_it() {
     let app = shared().app("dropped").await;
@@ -674,9 +735,13 @@ async fn a_database_is_dropped_by_name_when_nobody_is_connected_to_it() {
         "{}",
         refused.err
     );
+    let with_proxy = own_container(&app).await;
     repo.write("iterapp.toml", "replicas = 1\n");
     repo.commit("two").await;
     app.push_live(&repo).await;
+    // The proxy changes nothing in the app's own container but where its variables come from.
+    let without = own_container(&app).await;
+    assert_eq!(with_proxy, without);
     // It stays until somebody says so.
     assert_eq!(name_of(shared(), &app, "test").await, name);
     let mistyped = run(drop(format!("{name}x"))).await;
@@ -684,4 +749,21 @@ async fn a_database_is_dropped_by_name_when_nobody_is_connected_to_it() {
     run(drop(name.clone())).await.ok();
     assert_eq!(role(&name).await, Value::Null);
     assert_eq!(info(shared(), &app, "test").await, Vec::<Value>::new());
+}
+
+/// The author's container in the only pod, but for what another commit and the variables' place change.
+async fn own_container(app: &App<'_>) -> Value {
+    let one = || async {
+        let mut pods = Pod::also_stopping(&app.namespace("test"));
+        (pods.len() == 1).then(|| pods.remove(0))
+    };
+    let pod = eventually("one pod", one).await;
+    let mut container = pod.spec().clone();
+    let fields = container.as_object_mut().expect("a container");
+    for field in ["image", "envFrom"] {
+        fields.remove(field);
+    }
+    let variables = container["env"].as_array_mut().expect("variables");
+    variables.retain(|one| one["name"] != "HOPS_GIT_SHA");
+    container
 }

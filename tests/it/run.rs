@@ -320,9 +320,8 @@ async fn pods_of(app: &App<'_>) -> (u64, u64) {
     (number("replicas"), number("ready"))
 }
 
-/// In the form of variables. They stand in the pod template itself and not in a ConfigMap beside it:
-/// the template is what a version is known by, so that what is not changed rolls nothing, what is
-/// changed rolls gradually and is taken back when it fails, and there is nothing to collect.
+/// In the form of variables. They stand in a ConfigMap whose name is made of what it holds: so what is not
+/// changed rolls nothing, and what is changed rolls gradually and is taken back when it fails.
 // Proves: K28 K29 K30
 #[tokio::test]
 async fn changed_variables_replace_the_pods_and_not_the_image() {

@@ -12,9 +12,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use tests::{
-    App, Hops, Kube, Options, Platform, Pod, Repo, Role, eventually, find_below, find_in,
+    App, Hops, Kube, Options, Platform, Repo, Role, coded, eventually, find_below, find_in,
     is_secret, proxy_login, server_image,
 };
 
@@ -32,7 +31,7 @@ impl Spawned {
             let mut seen = BTreeSet::new();
             while !ends.load(Ordering::Relaxed) {
                 seen.extend(below(platform).into_iter().filter_map(arguments));
-                std::thread::sleep(Duration::from_millis(2));
+                std::thread::sleep(Duration::from_millis(10));
             }
             seen
         });
@@ -128,8 +127,8 @@ async fn seal(hops: &Hops, app: &App<'_>, secret: &str) -> String {
     format!("{{ encrypted = {} }}", sealed["encrypted"])
 }
 
-/// A repository that uses every secret, and whose build says those that it gets.
-async fn repository(hops: &Hops, app: &App<'_>, secrets: &Secrets) -> Repo {
+/// A repository that uses every secret, and whose build says those that it gets, and a word that is none.
+async fn repository(hops: &Hops, app: &App<'_>, secrets: &Secrets, word: &str) -> Repo {
     let mut iterapp = "replicas = 1\n[env.common]\n".to_owned();
     for number in 0..secrets.named.len() {
         iterapp += &format!("NAMED_{number} = {{ secret = \"given\", key = \"k{number}\" }}\n");
@@ -149,8 +148,7 @@ async fn repository(hops: &Hops, app: &App<'_>, secrets: &Secrets) -> Repo {
     for (number, secret) in secrets.build.iter().enumerate() {
         iterapp += &format!("build_{number} = {}\n", seal(hops, app, secret).await);
         steps += &format!(
-            "RUN --mount=type=secret,id=build_{number} echo {} $(cat /run/secrets/build_{number})\n",
-            app.name
+            "RUN --mount=type=secret,id=build_{number} echo built {word} $(cat /run/secrets/build_{number})\n"
         );
     }
     iterapp += "[cronjobs.tidy]\nschedule = \"0 3 * * *\"\npath = \"/\"\n[cronjobs.tidy.headers]\n";
@@ -167,6 +165,20 @@ async fn repository(hops: &Hops, app: &App<'_>, secrets: &Secrets) -> Repo {
     );
     repo.commit(&format!("the canary is {}", app.name)).await;
     repo
+}
+
+fn environment(app: &App<'_>) -> String {
+    format!("/api/apps/{}/environments/test", app.name)
+}
+
+/// What the API answers.
+async fn answer(platform: &Platform, path: &str) -> Vec<u8> {
+    let asked = tests::client()
+        .get(format!("{}{path}", platform.url))
+        .bearer_auth(&platform.token);
+    let answer = asked.send().await.expect("an answer").error_for_status();
+    let body = answer.expect("a good answer").bytes().await;
+    body.expect("its body").to_vec()
 }
 
 /// Every place, with what stands there.
@@ -194,7 +206,7 @@ async fn places(
                 .into_bytes(),
         ),
     ];
-    let environment = format!("/api/apps/{}/environments/test", app.name);
+    let environment = environment(app);
     let releases = app.releases().await;
     let mut paths = vec![
         "/api/apps".to_owned(),
@@ -211,16 +223,8 @@ async fn places(
     }
     paths.push(format!("{environment}/logs"));
     for path in paths {
-        let body = tests::client()
-            .get(format!("{}{path}", platform.url))
-            .bearer_auth(&platform.token)
-            .send()
-            .await
-            .expect("an answer")
-            .bytes()
-            .await
-            .expect("its body");
-        places.push((path, body.to_vec()));
+        let body = answer(platform, &path).await;
+        places.push((path, body));
     }
     places
 }
@@ -238,8 +242,10 @@ async fn nothing_that_the_platform_writes_holds_a_secret() {
         ];
         hops.run_in(hops.home(), &set, secret).await.ok();
     }
-    let repo = repository(&hops, &app, &secrets).await;
-    app.push_live(&repo).await;
+    // What only builds and pods say.
+    let word = tests::unique("word");
+    let repo = repository(&hops, &app, &secrets, &word).await;
+    let built = app.push_live(&repo).await;
     // Its pod says what it was given, and so does a container that fails.
     for secret in secrets
         .named
@@ -251,7 +257,16 @@ async fn nothing_that_the_platform_writes_holds_a_secret() {
         let escaped = secret.replace('+', "%2B").replace('/', "%2F");
         app.get("test", &format!("/say?text={escaped}")).await;
     }
-    app.get("test", &format!("/say?text={}", app.name)).await;
+    app.get("test", &format!("/say?text={word}")).await;
+    // They said it all, and the secrets are blotted out.
+    let log = app.log(&built).await;
+    assert!(log.contains(&format!("built {word} ***")), "{log}");
+    let logs = [&*environment(&app), "/logs"].concat();
+    let pods_said = || async {
+        let said = String::from_utf8(answer(&platform, &logs).await).expect("text");
+        (said.contains(&word) && said.contains("said: ***")).then_some(said)
+    };
+    let said = eventually("what the pods say is there", pods_said).await;
     repo.write(
         "Dockerfile",
         "FROM busybox\nCMD [\"sh\", \"-c\", \"echo canary $HOPS_APP; env; cat /etc/scan/*; exit 3\"]\n",
@@ -265,11 +280,6 @@ async fn nothing_that_the_platform_writes_holds_a_secret() {
     hops.run(&["db", "rotate", "-a", &app.name, "-e", "test"])
         .await
         .ok();
-    eventually("what the pods say is there", || async {
-        let pods = Pod::all(&app.namespace("test"));
-        (!pods.is_empty()).then_some(())
-    })
-    .await;
 
     let mut known = secrets.all();
     known.push(proxy_login(&app).1);
@@ -281,15 +291,18 @@ async fn nothing_that_the_platform_writes_holds_a_secret() {
         .map(String::as_str)
         .chain([app.name.as_str()])
         .collect();
-    for (place, content) in places(&platform, &app, spawned.all()).await {
+    let mut places = places(&platform, &app, spawned.all()).await;
+    places.push(("what pods said".to_owned(), said.into_bytes()));
+    for (place, content) in places {
         let found = find_in(&content, &texts);
         assert_eq!(found, [app.name.as_str()], "in {place}");
-        let coded = known.iter().map(|secret| STANDARD.encode(secret));
-        let coded: Vec<String> = coded
-            .map(|code| code.trim_end_matches('=').to_owned())
-            .collect();
+        let coded: Vec<String> = known.iter().flat_map(|secret| coded(secret)).collect();
         let coded: Vec<&str> = coded.iter().map(String::as_str).collect();
-        assert_eq!(find_in(&content, &coded), [""; 0], "in {place}, in base64");
+        assert_eq!(
+            find_in(&content, &coded),
+            [""; 0],
+            "in {place}, in another form"
+        );
     }
     // Its repositories, whose objects are compressed; its token file is what it was told of.
     let kept = find_below(platform.folder(), SystemTime::UNIX_EPOCH, &texts);

@@ -9,21 +9,15 @@ use std::{
 
 use aho_corasick::AhoCorasick;
 use anyhow::{Context, ensure};
-use base64::{Engine, engine::general_purpose::STANDARD};
-use tests::unpacked;
+use tests::{coded, unpacked};
+
+use crate::record::KINDS;
 
 /// So many secrets there must be at least: else the tests have forgotten to tell of theirs.
 const AT_LEAST: usize = 40;
 
-/// Every place, and whether a platform's own file of its token may be in it.
-const PLACES: [&str; 6] = [
-    "answers",
-    "arguments",
-    "database",
-    "logs",
-    "objects",
-    "repositories",
-];
+/// Every place but the kinds of objects, each of which is one more.
+const PLACES: [&str; 5] = ["answers", "arguments", "database", "logs", "repositories"];
 
 /// Fails when a secret is somewhere, or when a place has not even a word that is none.
 pub fn look(folder: &Path) -> anyhow::Result<ExitCode> {
@@ -36,7 +30,12 @@ pub fn look(folder: &Path) -> anyhow::Result<ExitCode> {
     );
     let search = Search::new(&secrets, &canaries)?;
     let mut good = true;
-    for place in PLACES {
+    let kinds = KINDS.map(|kind| format!("objects/{kind}"));
+    for place in PLACES
+        .iter()
+        .copied()
+        .chain(kinds.iter().map(String::as_str))
+    {
         let mut roots = vec![folder.join("kept").join(place)];
         // Logs, and repositories of platforms that have not ended, are where they were written.
         roots.extend(
@@ -76,9 +75,11 @@ fn told(file: &Path) -> anyhow::Result<Vec<String>> {
 }
 
 struct Search {
+    /// Canaries, then forms of secrets.
     words: AhoCorasick,
-    secrets: usize,
     canaries: usize,
+    /// The number of the secret that each form is of.
+    secret_of: Vec<usize>,
 }
 
 #[derive(Default)]
@@ -91,19 +92,19 @@ struct Found {
 }
 
 impl Search {
-    /// Secrets as they are, canaries, and secrets in base64.
+    /// Canaries, and secrets in each of their forms.
     fn new(secrets: &[String], canaries: &[String]) -> anyhow::Result<Search> {
-        let coded = secrets.iter().map(|secret| STANDARD.encode(secret));
-        let coded = coded.map(|code| code.trim_end_matches('=').to_owned());
-        let words = secrets
-            .iter()
-            .cloned()
-            .chain(canaries.iter().cloned())
-            .chain(coded);
+        let mut words = canaries.to_vec();
+        let mut secret_of = Vec::new();
+        for (number, secret) in secrets.iter().enumerate() {
+            let forms = [vec![secret.clone()], coded(secret)].concat();
+            secret_of.extend(forms.iter().map(|_| number));
+            words.extend(forms);
+        }
         Ok(Search {
             words: AhoCorasick::new(words)?,
-            secrets: secrets.len(),
             canaries: canaries.len(),
+            secret_of,
         })
     }
 
@@ -127,11 +128,10 @@ impl Search {
         for bytes in [content, &unpacked(content)] {
             for hit in self.words.find_overlapping_iter(bytes) {
                 let word = hit.pattern().as_usize();
-                match word.checked_sub(self.secrets) {
-                    None => drop(found.secrets.insert((word, path.to_owned()))),
-                    Some(canary) if canary < self.canaries => drop(found.canaries.insert(canary)),
-                    Some(rest) => {
-                        let secret = rest - self.canaries;
+                match word.checked_sub(self.canaries) {
+                    None => drop(found.canaries.insert(word)),
+                    Some(form) => {
+                        let secret = self.secret_of[form];
                         found.secrets.insert((secret, path.to_owned()));
                     }
                 }

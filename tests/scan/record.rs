@@ -13,14 +13,16 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Kinds of objects that platforms make, or that are made of them; all but Secrets.
-const KINDS: [&str; 13] = [
+pub const KINDS: [&str; 15] = [
     "configmaps",
     "cronjobs",
     "deployments",
     "events",
     "horizontalpodautoscalers",
     "ingresses",
+    "ingressroutes.traefik.io",
     "jobs",
+    "middlewares.traefik.io",
     "namespaces",
     "networkpolicies",
     "pods",
@@ -31,6 +33,8 @@ const KINDS: [&str; 13] = [
 
 /// How often one looks for new processes: git's and pg_dump's last longer than that.
 const LOOK: Duration = Duration::from_millis(10);
+/// How long until one watches again where a watch has ended.
+const AGAIN: Duration = Duration::from_secs(1);
 /// For so long a new process may become another by `execve`.
 const NEW: Duration = Duration::from_secs(1);
 
@@ -45,14 +49,14 @@ pub fn record(folder: &Path) -> anyhow::Result<()> {
         let mut ended = signal(SignalKind::terminate())?;
         let mut watches = BTreeMap::new();
         let mut processes = Processes::new(&kept.join("arguments"))?;
-        let mut tick = tokio::time::interval(LOOK);
+        let mut look = tokio::time::interval(LOOK);
+        let mut again = tokio::time::interval(AGAIN);
         loop {
             tokio::select! {
                 _ = ended.recv() => break,
-                _ = tick.tick() => {}
+                _ = look.tick() => processes.look()?,
+                _ = again.tick() => keep_watching(&mut watches, &kept)?,
             }
-            processes.look()?;
-            keep_watching(&mut watches, &kept)?;
         }
         for (_, mut watch) in watches {
             let _ = watch.kill();

@@ -1,6 +1,6 @@
 //! Whether all pods of a database together stay within the connections that it takes.
 
-use iterapp_schema::Scale;
+use iterapp_schema::{CronAction, Run, Scale};
 
 use crate::release::spec::ApplingSpec;
 
@@ -24,7 +24,7 @@ impl Budget {
         limit: u32,
     ) -> Budget {
         Budget {
-            pods: applings.map(pods).sum(),
+            pods: applings.map(|spec| pods(&spec.run)).sum(),
             pool_size,
             limit,
         }
@@ -45,17 +45,17 @@ impl Budget {
     }
 }
 
-fn pods(spec: &ApplingSpec) -> u32 {
-    let replicas = match &spec.run.scale {
+fn pods(run: &Run) -> u32 {
+    let replicas = match &run.scale {
         Scale::Fixed(replicas) => *replicas,
         Scale::Auto(autoscale) => autoscale.max,
     };
     // A quarter more while they are replaced, and at least one: see `rollout::desired`.
     let surge = replicas.div_ceil(4).max(1);
-    let command = u32::from(spec.run.release_command.is_some());
-    let cron_jobs = spec.run.cronjobs.values();
+    let command = u32::from(run.release_command.is_some());
+    let cron_jobs = run.cronjobs.values();
     // Those that call are asked of the pods that are there.
-    let runs = cron_jobs.filter(|job| matches!(job.action, iterapp_schema::CronAction::Run { .. }));
+    let runs = cron_jobs.filter(|job| matches!(job.action, CronAction::Run { .. }));
     let runs = u32::try_from(runs.count()).unwrap_or(u32::MAX);
     replicas
         .saturating_add(surge)
@@ -65,7 +65,43 @@ fn pods(spec: &ApplingSpec) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use iterapp_schema::{Autoscale, Concurrency, CronJob};
+
     use super::*;
+
+    fn cron_job(action: CronAction) -> CronJob {
+        CronJob {
+            schedule: "@daily".to_owned(),
+            action,
+            concurrency: Concurrency::Forbid,
+        }
+    }
+
+    #[test]
+    fn all_that_may_run_at_the_same_time_counts() {
+        let mut run = Run {
+            scale: Scale::Fixed(12),
+            ..Run::default()
+        };
+        assert_eq!(pods(&run), 12 + 3);
+        let (min, max, cpu) = (2, 5, 80);
+        run.scale = Scale::Auto(Autoscale { min, max, cpu });
+        assert_eq!(pods(&run), 5 + 2);
+        run.release_command = Some(vec!["migrate".to_owned()]);
+        assert_eq!(pods(&run), 5 + 2 + 1);
+        let call = cron_job(CronAction::Call {
+            path: "/".to_owned(),
+            headers: BTreeMap::new(),
+        });
+        let command = vec!["tidy".to_owned()];
+        let tidy = cron_job(CronAction::Run { command });
+        run.cronjobs = [("call", call), ("tidy", tidy)]
+            .map(|(name, job)| (name.to_owned(), job))
+            .into();
+        assert_eq!(pods(&run), 5 + 2 + 1 + 1);
+    }
 
     #[test]
     fn what_does_not_fit_is_told_with_its_numbers() {
