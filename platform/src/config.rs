@@ -295,7 +295,7 @@ pub(crate) fn read_secret(file: &Path) -> anyhow::Result<String> {
 pub(crate) fn read_toml<T: DeserializeOwned>(text: &str) -> anyhow::Result<T> {
     toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start));
-        let line = before.unwrap_or_default().lines().count().max(1);
+        let line = before.unwrap_or_default().matches('\n').count() + 1;
         anyhow!("line {line}: {}", error.message())
     })
 }

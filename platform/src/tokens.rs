@@ -134,6 +134,14 @@ fn check_name(name: &str) -> anyhow::Result<()> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_mistake_is_told_without_what_stands_there() {
+        let text = "[tokens.alice]\ntoken = \"geheim-4711-geheim\"\n";
+        let told = format!("{:#}", read_toml::<File>(text).err().unwrap());
+        assert!(told.starts_with("line 2: unknown field `token`"), "{told}");
+        assert!(!told.contains("geheim"), "{told}");
+    }
+
     fn read(others: &str) -> anyhow::Result<Tokens> {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {

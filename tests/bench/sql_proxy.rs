@@ -13,8 +13,8 @@ use std::{cell::Cell, path::PathBuf, process::Stdio, time::Duration};
 use tests::{App, Options, Platform, Pod, Repo, node_address, proxy_login, setting, superuser};
 use tokio::process::Command;
 
-const ROUNDS: usize = 7;
-const SECONDS: &str = "4";
+const ROUNDS: usize = 15;
+const SECONDS: &str = "2";
 const PODS: usize = 10;
 const CLIENTS: &str = "50";
 const POOL_SIZE: usize = 10;
@@ -61,12 +61,18 @@ async fn compare(query: &str, process: u32, proxied: &Variables, direct: &Variab
             straight.push(other);
         }
     }
-    let (through, straight) = (median(&mut through), median(&mut straight));
-    println!(
-        "median of {ROUNDS}: {query} through the proxy {through:.3} ms, direct {straight:.3} ms, {:.3} ms more, ratio {:.2}",
-        through - straight,
-        through / straight
-    );
+    through.sort_by(f64::total_cmp);
+    straight.sort_by(f64::total_cmp);
+    // What else runs on the machine makes rounds longer and never shorter, most of all those with one
+    // process more in them.
+    for (name, place) in [("median", ROUNDS / 2), ("best", 0)] {
+        let (through, straight) = (through[place], straight[place]);
+        println!(
+            "{name} of {ROUNDS}: {query} through the proxy {through:.3} ms, direct {straight:.3} ms, {:.3} ms more, ratio {:.2}",
+            through - straight,
+            through / straight
+        );
+    }
 }
 
 async fn pooling() {
@@ -206,9 +212,4 @@ async fn pgbench(process: u32, variables: &Variables, clients: &str, query: &str
         .find_map(|line| line.strip_prefix("latency average = "));
     let latency = latency.and_then(|rest| rest.split(' ').next()?.parse().ok());
     latency.unwrap_or_else(|| panic!("{told}{}", String::from_utf8_lossy(&output.stderr)))
-}
-
-fn median(of: &mut [f64]) -> f64 {
-    of.sort_by(f64::total_cmp);
-    of[of.len() / 2]
 }

@@ -564,6 +564,7 @@ async fn googles_proxy_starts_before_ours() {
             "--address=127.0.0.1",
             "--port=5433",
             "--structured-logs",
+            "--exit-zero-on-sigterm",
             "--max-sigterm-delay=30s",
             "project:region:instance"
         ])

@@ -24,7 +24,7 @@ pub const CALLER_IMAGE: &str = "docker.io/curlimages/curl:8.20.0";
 /// The SQL proxy where no setting names another.
 pub const PGBOUNCER_IMAGE: &str = "ghcr.io/cloudnative-pg/pgbouncer:1.24.1";
 /// Google's proxy where no setting names another.
-pub const CLOUD_SQL_PROXY_IMAGE: &str = "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.18.0";
+pub const CLOUD_SQL_PROXY_IMAGE: &str = "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.27.0";
 
 /// How this platform uses the cluster.
 #[derive(Debug, Clone)]

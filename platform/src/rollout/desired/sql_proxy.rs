@@ -153,6 +153,7 @@ fn cloud_sql_proxy(part: &Part<'_>, instance: &str) -> Container {
         format!("--address={PROXY_HOST}"),
         format!("--port={CLOUD_SQL_PORT}"),
         "--structured-logs".to_owned(),
+        "--exit-zero-on-sigterm".to_owned(),
         // Until the last connection is gone, which is ours.
         "--max-sigterm-delay=30s".to_owned(),
         instance.to_owned(),
