@@ -7,3 +7,6 @@ create table fingerprint_key (
     only_one  bool primary key default true check (only_one),
     key       bytea not null   -- sealed
 );
+
+-- A proof of a backup that was found wrong later is none.
+update backups set proved_at = null where state = 'failed';

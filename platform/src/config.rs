@@ -296,6 +296,11 @@ pub(crate) fn read_toml<T: DeserializeOwned>(text: &str) -> anyhow::Result<T> {
     toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start));
         let line = before.unwrap_or_default().matches('\n').count() + 1;
-        anyhow!("line {line}: {}", error.message())
+        // Of other mistakes the value is told.
+        let of_names = ["unknown field", "missing field", "duplicate"];
+        match error.message() {
+            told if of_names.iter().any(|of| told.starts_with(of)) => anyhow!("line {line}: {told}"),
+            _ => anyhow!("line {line}: this is not what is wanted here"),
+        }
     })
 }

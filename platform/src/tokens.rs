@@ -136,10 +136,24 @@ mod tests {
 
     #[test]
     fn a_mistake_is_told_without_what_stands_there() {
-        let text = "[tokens.alice]\ntoken = \"geheim-4711-geheim\"\n";
-        let told = format!("{:#}", read_toml::<File>(text).err().unwrap());
-        assert!(told.starts_with("line 2: unknown field `token`"), "{told}");
-        assert!(!told.contains("geheim"), "{told}");
+        for (text, wanted) in [
+            (
+                "[tokens.alice]\ntoken = \"geheim-4711\"\n",
+                "line 2: unknown field `token`",
+            ),
+            ("[tokens]\nalice = \"geheim-4711\"\n", "line 2: "),
+            (
+                "[tokens.alice]\ntoken_file = \"x\"\nscopes = [\"geheim-4711\"]\n",
+                "line 3: ",
+            ),
+            ("[tokens.alice]\nscopes = geheim-4711\n", "line 2: "),
+        ] {
+            let told = format!("{:#}", read_toml::<File>(text).err().unwrap());
+            assert!(
+                told.starts_with(wanted) && !told.contains("geheim"),
+                "{told}"
+            );
+        }
     }
 
     fn read(others: &str) -> anyhow::Result<Tokens> {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 use tests::{
-    App, Bucket, Hops, Options, Platform, Ran, Repo, Role, eventually, get, post, superuser,
+    App, Bucket, Hops, Options, Platform, PostgresServer, Ran, Repo, Role, eventually, get, post,
+    superuser,
 };
 
 /// A platform that keeps backups in a folder.
@@ -217,6 +218,44 @@ async fn found_out(keeper: &Keeper, app: &App<'_>, prove: &[&str], why: &str) {
     assert_eq!(backup["state"], "failed");
     // It does not count as one that was proved, which would let older ones be deleted.
     assert_eq!(backup["proved_at"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_proof_that_is_given_up_leaves_no_copy_behind() {
+    let server = PostgresServer::start();
+    let settings = server.settings("environments = [\"test\"]\nextensions = [\"pg_trgm\"]\n");
+    let settings = settings.display().to_string();
+    let keeper = Keeper::start(&[("HOPS_POSTGRES_SERVERS", &settings)]);
+    let (app, _repo) = with_note(&keeper.platform, "givenup").await;
+    let backup = keeper.back_up(&app).await;
+    let id = backup["id"].as_str().expect("an id");
+    // As a try leaves it whose platform was killed.
+    let left = format!("hops_proof_{}_1", id.replace('-', ""));
+    let superuser = server.superuser("postgres").await;
+    run(&superuser, &format!("create role {left}")).await;
+    run(&superuser, &format!("create database {left} owner {left}")).await;
+    superuser.close().await;
+
+    server.stop();
+    let failed = keeper.db(&app, &["prove", "-e", "test", id]).await;
+    assert_eq!(failed.code, 1);
+    let away = "the database server `own` does not answer";
+    assert!(failed.err.contains(away), "{}", failed.err);
+    server.run();
+    let superuser = server.superuser("postgres").await;
+    eventually("no copy is left", || async {
+        let left = "select count(*) from pg_roles where starts_with(rolname, 'hops_proof_')";
+        let left: Result<i64, _> = sqlx::query_scalar(left).fetch_one(&superuser).await;
+        (left.expect("the roles") == 0).then_some(())
+    })
+    .await;
+    assert_eq!(keeper.back_up(&app).await["state"], "proved");
+
+    // Nothing begins where there is no server.
+    let refused = keeper.db(&app, &["copy", "test", "snap3", "--yes"]).await;
+    assert_eq!(refused.code, 1);
+    let none = "this platform has no database server for `snap3`";
+    assert!(refused.err.contains(none), "{}", refused.err);
 }
 
 #[tokio::test]

@@ -185,7 +185,12 @@ async fn make_one(
     let made = database.made.as_ref();
     let has_all = |made: &Vec<String>| extensions.iter().all(|extension| made.contains(extension));
     let limits = server.limits();
-    if made.is_some_and(has_all) && database.limits.as_ref() == Some(&limits) {
+    if made.is_some_and(has_all) {
+        if database.limits.as_ref() != Some(&limits) {
+            provision::limit(server, &database.name).await?;
+            let set = db::databases::set_limits(&platform.db, database.id, &limits).await;
+            set.context("writing down a database's limits")?;
+        }
         return Ok(());
     }
     let password = password(platform, database)?;

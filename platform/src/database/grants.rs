@@ -222,13 +222,18 @@ pub async fn look(platform: &Platform) -> anyhow::Result<()> {
         for grant in grants {
             let ended = timeout(ENDING, end(platform, &grant)).await;
             let ended = ended.context("the database server does not answer");
-            if let Err(error) = ended.flatten() {
-                let error = format!("{error:#}");
-                tracing::warn!(
-                    role = grant.role,
-                    error,
-                    "somebody's login could not be taken back yet"
-                );
+            let Err(error) = ended.flatten() else {
+                continue;
+            };
+            let told = format!("{error:#}");
+            tracing::warn!(
+                role = grant.role,
+                error = told,
+                "somebody's login could not be taken back yet"
+            );
+            // What is refused is refused of this one alone.
+            if !matches!(error.downcast_ref(), Some(MakeError::Refused(_))) {
+                break;
             }
         }
     });

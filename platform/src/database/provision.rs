@@ -129,7 +129,6 @@ async fn make_roles(
     let owner = ident(database);
     make_role(connection, database).await?;
     run(connection, format!("grant {owner} to current_user")).await?;
-    let timeout = server.statement_timeout.unwrap_or_default().as_millis();
     for login in [Login::A, Login::B] {
         let name = login.role(database);
         let role = ident(&name);
@@ -137,18 +136,51 @@ async fn make_roles(
         run(connection, format!("grant {role} to current_user")).await?;
         run(connection, format!("grant {owner} to {role}")).await?;
         run(connection, format!("alter role {role} set role = {owner}")).await?;
-        // The database's limit its owner can lift, and these not.
-        for limit in [
+    }
+    limit_logins(connection, server, database).await
+}
+
+/// The database's limit its owner can lift, and these not.
+async fn limit_logins(
+    connection: &mut PgConnection,
+    server: &Server,
+    database: &str,
+) -> sqlx::Result<()> {
+    let timeout = server.statement_timeout.unwrap_or_default().as_millis();
+    let limit = server.connection_limit;
+    for login in [Login::A, Login::B] {
+        let role = ident(&login.role(database));
+        for statement in [
             format!("alter role {role} set statement_timeout = {timeout}"),
-            format!(
-                "alter role {role} connection limit {}",
-                server.connection_limit
-            ),
+            format!("alter role {role} connection limit {limit}"),
         ] {
-            run(connection, limit).await?;
+            run(connection, statement).await?;
         }
     }
     Ok(())
+}
+
+fn limit_database(server: &Server, database: &str) -> String {
+    let limit = server.connection_limit;
+    format!(
+        "alter database {} connection limit {limit}",
+        ident(database)
+    )
+}
+
+/// Gives a database that was made the limits that the settings have now.
+///
+/// # Errors
+/// When the server refuses, or is away.
+pub async fn limit(server: &Server, database: &str) -> Result<(), MakeError> {
+    let limiting = async {
+        let mut connection = server.connect().await?;
+        limit_logins(&mut connection, server, database).await?;
+        run(&mut connection, limit_database(server, database)).await?;
+        let _ = connection.close().await;
+        Ok(())
+    };
+    in_time(server, told(server, limiting)).await
 }
 
 /// Makes a role that nobody can log in as yet.
@@ -238,10 +270,9 @@ async fn make_database(
         );
         run(connection, create).await?;
     }
-    let limit = server.connection_limit;
     for statement in [
         format!("revoke connect, temporary on database {database} from public"),
-        format!("alter database {database} connection limit {limit}"),
+        limit_database(server, name),
         format!("alter database {database} allow_connections true"),
     ] {
         run(connection, statement).await?;

@@ -1,9 +1,10 @@
 //! Another password for a database, without a lost query: the idle login gets it, the pods move over to
 //! that login by a rollout, and the one before is locked after its last pod is gone.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::Context;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
@@ -15,6 +16,9 @@ use crate::{
     platform::Platform,
     rollout,
 };
+
+/// How long it may take to lock a login.
+const LOCKING: Duration = Duration::from_secs(10);
 
 /// Why a password was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +99,9 @@ async fn lock_other(platform: &Platform, seen: &Database) -> anyhow::Result<()> 
         return Ok(());
     }
     let before = database.login.other().role(&database.name);
-    provision::lock(server(platform, &database)?, &before).await?;
+    // The row's lock lasts no longer than the platform's own Postgres lets a transaction be idle.
+    let locking = provision::lock(server(platform, &database)?, &before);
+    timeout(LOCKING, locking).await??;
     db::databases::other_is_locked(&mut *tx, database.id).await?;
     Ok(tx.commit().await?)
 }

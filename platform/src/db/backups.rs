@@ -209,7 +209,8 @@ pub async fn schedule(
          from databases d join environments e on e.id = d.environment
          where d.made is not null and e.name = any($2) and not exists (
            select from backups b where b.environment = d.environment and b.appling = d.appling
-             and (b.due_at is not null or b.lease_until is not null
+             and (b.server = d.server and b.name = d.name and b.reason is null
+                 and (b.due_at is not null or b.lease_until is not null)
                or b.created_at > now() - make_interval(secs => case b.state when 'failed' then least($1, 3600) else $1 end))
          )
          for update of d skip locked",

@@ -180,10 +180,8 @@ pub async fn delete(
         let message = "a release is on its way that may want it";
         return Err(Problem::conflict("in_use", message).hint("wait until it has ended"));
     }
-    if platform.databases.get(&database.server).is_none() {
-        return Err(Problem::conflict("server_lost", LOST));
-    }
-    // From here on it is nobody's: what a crash leaves can be dropped again.
+    // From here on it is nobody's: what a crash leaves, or a server that is lost or away keeps, can be dropped
+    // again.
     db::databases::retire(&mut *tx, database.id).await?;
     tx.commit().await?;
     drop_former(&platform, id, &name).await?;
@@ -348,6 +346,11 @@ pub async fn restore(
         return Err(Problem::conflict("not_taken", message).hint(hint));
     }
     let target = parse_environment(target.environment.as_deref().unwrap_or(&environment))?;
+    if platform.databases.of_environment(target).is_none() {
+        let message = format!("this platform has no database server for `{target}`");
+        return Err(Problem::conflict("no_server", message)
+            .hint("whoever runs it names one in HOPS_POSTGRES_SERVERS"));
+    }
     let mut tx = platform.db.begin().await?;
     let to = db::environments::lock_or_create(&mut tx, &app.name, target).await?;
     let id = db::restores::ask(&mut *tx, backup.id, to, backup.appling.as_ref()).await?;

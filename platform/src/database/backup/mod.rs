@@ -38,6 +38,12 @@ const TRIES: i32 = 5;
 /// When a server or the store is away: tried again a little later.
 pub async fn work(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
     let backup = db::backups::get(&platform.db, lease.id()).await?;
+    let was_proof = matches!(backup.state, State::Taken | State::Proved);
+    if was_proof && backup.reason.is_some() {
+        // It was given up. What is left to do is to leave no copy of the data behind.
+        prove::clear(platform, lease, &backup).await?;
+        return Ok(Next::Rest);
+    }
     let done = match backup.state {
         State::Waiting => take::take(platform, lease, &backup).await,
         State::Taken => prove::prove(platform, lease, &backup).await,
@@ -51,10 +57,6 @@ pub async fn work(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
             Err(error.context(format!("a backup of {}", backup.name)))
         }
         Err(error) => {
-            // One does not give up while a copy of the data may be left that nobody knows of.
-            if backup.state == State::Taken {
-                prove::clear(platform, lease, &backup).await?;
-            }
             let mut tx = lease.begin().await?;
             let reason = format!("{error:#}");
             match backup.state {
@@ -64,7 +66,7 @@ pub async fn work(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
             }
             tx.commit().await.context("writing down a failed backup")?;
             tracing::error!(database = backup.name, reason, "a backup failed");
-            Ok(Next::Rest)
+            Ok(Next::Retry)
         }
     }
 }

@@ -82,6 +82,8 @@ fn program(name: &str, server: &Server, who: &Account, database: &str) -> Comman
     let mut command = Command::new(name);
     command
         .env_remove("PGSERVICE")
+        // Its words are looked at.
+        .env("LC_ALL", "C")
         .env("PGDATABASE", database)
         .envs(server.variables(who))
         .stdin(Stdio::null())

@@ -1,7 +1,10 @@
 //! Proves a backup: it is read from the store, restored into a scratch database, compared with what was
 //! dumped, timed, and the scratch database dropped. A backup that nobody has restored is a hope.
 
-use std::{path::Path, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use anyhow::{Context, bail};
 use secrecy::SecretString;
@@ -90,6 +93,7 @@ fn scratch_name(backup: &Backup) -> impl Fn(i64) -> String {
 /// # Errors
 /// When the server refuses, or is away.
 pub async fn clear(platform: &Platform, lease: &Lease, backup: &Backup) -> anyhow::Result<()> {
+    forget_dumps(platform, lease);
     let Some(server) = platform.databases.get(&backup.server) else {
         return Ok(());
     };
@@ -174,19 +178,29 @@ fn same(difference: Option<String>) -> Result<(), NotRestored> {
     }
 }
 
-/// A folder for the dump, which nobody else reads. What tries before this one left when their process was
-/// killed goes.
+/// A folder for the dump, which nobody else reads.
 fn own_folder(platform: &Platform, lease: &Lease) -> anyhow::Result<TempDir> {
-    let all = platform.config.data_dir.join("dumps");
+    forget_dumps(platform, lease);
+    let all = dumps(platform);
     std::fs::create_dir_all(&all).with_context(|| all.display().to_string())?;
     let own = lease.id().to_string();
-    for left in std::fs::read_dir(&all).into_iter().flatten().flatten() {
+    let folder = tempfile::Builder::new().prefix(&own).tempdir_in(&all);
+    folder.context("a folder for a dump")
+}
+
+fn dumps(platform: &Platform) -> PathBuf {
+    platform.config.data_dir.join("dumps")
+}
+
+/// Deletes the dumps that tries before this one left here when their process was killed.
+pub(super) fn forget_dumps(platform: &Platform, lease: &Lease) {
+    let own = lease.id().to_string();
+    let left = std::fs::read_dir(dumps(platform)).into_iter().flatten();
+    for left in left.flatten() {
         if left.file_name().to_string_lossy().starts_with(&own) {
             let _ = std::fs::remove_dir_all(left.path());
         }
     }
-    let folder = tempfile::Builder::new().prefix(&own).tempdir_in(&all);
-    folder.context("a folder for a dump")
 }
 
 /// Copies the dump out of the store. A truncated or an altered one is found out here.

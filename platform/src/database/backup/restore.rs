@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::{
     TRIES,
-    prove::{NotRestored, own_name, restore_as, scratch_of},
+    prove::{NotRestored, forget_dumps, own_name, restore_as, scratch_of},
 };
 use crate::{
-    database::{environment::new_password, names, provision, servers::Server},
+    database::{environment::new_password, names, provision},
     db::{
         self,
         databases::{Database, NewDatabase},
@@ -26,27 +26,27 @@ use crate::{
 pub async fn work(platform: &Platform, lease: &Lease) -> anyhow::Result<Next> {
     let restore = db::restores::get(&platform.db, lease.id()).await?;
     if restore.has_ended {
+        if restore.reason.is_some() {
+            // It was given up. What is left to do is to leave no copy of the data behind.
+            clear(platform, lease, &restore).await?;
+        }
         return Ok(Next::Rest);
     }
     let reason = match restored(platform, lease, &restore).await {
         Ok(()) => return Ok(Next::Rest),
         Err(NotRestored::Damaged(reason)) => reason,
         Err(NotRestored::Away(error)) if lease.attempts() + 1 < TRIES => return Err(error),
-        Err(NotRestored::Away(error)) => {
-            // It may have ended well all the same: only Postgres' answer was lost.
-            if db::restores::get(&platform.db, restore.id).await?.has_ended {
-                return Ok(Next::Rest);
-            }
-            // One does not give up while a copy of the data may be left that nobody knows of.
-            clear(platform, lease, &restore).await?;
-            format!("{error:#}")
-        }
+        Err(NotRestored::Away(error)) => format!("{error:#}"),
     };
     let mut tx = lease.begin().await?;
+    // It may have ended well all the same: only Postgres' answer was lost.
+    if db::restores::get(&mut *tx, restore.id).await?.has_ended {
+        return Ok(Next::Rest);
+    }
     db::restores::end(&mut *tx, restore.id, Some(&reason)).await?;
     tx.commit().await?;
     tracing::error!(reason, "a restore failed");
-    Ok(Next::Rest)
+    Ok(Next::Retry)
 }
 
 async fn restored(
@@ -56,7 +56,10 @@ async fn restored(
 ) -> Result<(), NotRestored> {
     let backup = db::backups::get(&platform.db, restore.backup).await;
     let backup = backup.context("reading a backup")?;
-    let (environment, server) = target(platform, restore).await?;
+    let environment = db::environments::get(&platform.db, restore.environment).await;
+    let environment = environment.context("reading an environment")?;
+    let server = platform.databases.of_environment(environment.environment);
+    let server = server.context("there is no database server for this environment")?;
     let (app, owner) = (&environment.app, restore.appling.as_ref());
     let away = anyhow::Error::from;
     let name = own_name(server, lease, names_of(restore, &environment)).await;
@@ -95,17 +98,6 @@ async fn restored(
     Ok(())
 }
 
-async fn target<'p>(
-    platform: &'p Platform,
-    restore: &db::restores::Restore,
-) -> anyhow::Result<(EnvironmentRow, &'p Server)> {
-    let environment = db::environments::get(&platform.db, restore.environment).await;
-    let environment = environment.context("reading an environment")?;
-    let server = platform.databases.of_environment(environment.environment);
-    let server = server.context("there is no database server for this environment")?;
-    Ok((environment, server))
-}
-
 /// The name of each try's database.
 fn names_of(restore: &db::restores::Restore, to: &EnvironmentRow) -> impl Fn(i64) -> String {
     move |epoch| {
@@ -121,7 +113,11 @@ async fn clear(
     lease: &Lease,
     restore: &db::restores::Restore,
 ) -> anyhow::Result<()> {
-    let (environment, server) = target(platform, restore).await?;
+    forget_dumps(platform, lease);
+    let environment = db::environments::get(&platform.db, restore.environment).await?;
+    let Some(server) = platform.databases.of_environment(environment.environment) else {
+        return Ok(());
+    };
     let own = own_name(server, lease, names_of(restore, &environment)).await?;
     Ok(provision::delete(server, &own).await?)
 }
