@@ -296,11 +296,15 @@ pub(crate) fn read_toml<T: DeserializeOwned>(text: &str) -> anyhow::Result<T> {
     toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start));
         let line = before.unwrap_or_default().matches('\n').count() + 1;
-        // Of other mistakes the value is told.
+        let told = error.message();
         let of_names = ["unknown field", "missing field", "duplicate"];
-        match error.message() {
-            told if of_names.iter().any(|of| told.starts_with(of)) => anyhow!("line {line}: {told}"),
-            _ => anyhow!("line {line}: this is not what is wanted here"),
+        if of_names.iter().any(|of| told.starts_with(of)) {
+            return anyhow!("line {line}: {told}");
+        }
+        // Other mistakes begin with the value.
+        match told.rsplit_once(", expected ") {
+            Some((_, wanted)) => anyhow!("line {line}: expected {wanted}"),
+            None => anyhow!("line {line}: this is not what is wanted here"),
         }
     })
 }

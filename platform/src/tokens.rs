@@ -207,7 +207,7 @@ mod tests {
             ),
             (
                 "[tokens.alice]\ntoken_file = 'DIR/alice'\nscopes = ['all']\n",
-                "`all`",
+                "line 3: expected `data`",
             ),
         ] {
             let error = format!("{:#}", read(others).unwrap_err());
