@@ -6,11 +6,16 @@
 //! * Ten pods with 50 clients each, `pooling = "transaction"`: the most connections that the server has of
 //!   them, against pods × the pool's size.
 //!
+//! * How long clients wait when the server or the proxy is back.
+//!
 //! Run it by `tests/bench/sql_proxy`.
 
 use std::{cell::Cell, path::PathBuf, process::Stdio, time::Duration};
 
-use tests::{App, Options, Platform, Pod, Repo, node_address, proxy_login, setting, superuser};
+use tests::{
+    App, Connections, Load, Options, Platform, Pod, PostgresServer, Repo, eventually, node_address,
+    proxy_login, setting, superuser, want_base_image,
+};
 use tokio::process::Command;
 
 const ROUNDS: usize = 15;
@@ -26,6 +31,70 @@ type Variables = [(&'static str, String); 6];
 async fn main() {
     latency().await;
     pooling().await;
+    recovery().await;
+}
+
+/// How long clients of real drivers wait when what was away is back, the server or the proxy: eight of each
+/// driver at once, which ask the pods themselves.
+async fn recovery() {
+    let server = PostgresServer::start();
+    let settings = server.settings("").display().to_string();
+    let platform = Platform::start(Options {
+        variables: vec![("HOPS_POSTGRES_SERVERS".to_owned(), settings)],
+        ..Options::default()
+    });
+    want_base_image("debian").await;
+    let app = platform.app("recovery").await;
+    app.push_live(&Repo::sample("databases").await).await;
+    let pods = Pod::all(&app.namespace("test"));
+    let loads = ["libpq", "node", "python"].map(|driver| {
+        Load::of_path(
+            &app.host_of(driver, "test"),
+            "/select1",
+            10,
+            Connections::Kept,
+        )
+    });
+    println!(
+        "as they are: all clients served in {:.1} s",
+        served(&pods).await
+    );
+    server.stop();
+    server.run();
+    println!(
+        "after the server's return: {:.1} s, wanted 5",
+        served(&pods).await
+    );
+    for pod in &pods {
+        pod.kill_proxy();
+    }
+    eventually("the proxies are back", || async {
+        let back = |pod: &Pod| pod.is_ready() && pod.sidecar_restarts() > 0;
+        Pod::all(&app.namespace("test"))
+            .iter()
+            .all(back)
+            .then_some(())
+    })
+    .await;
+    println!(
+        "after the proxies' return: {:.1} s, wanted 5",
+        served(&pods).await
+    );
+    drop(loads);
+}
+
+/// Seconds until all clients have an answer.
+async fn served(pods: &[Pod]) -> f64 {
+    let begun = std::time::Instant::now();
+    let clients = pods.iter().flat_map(|pod| [pod; 8]);
+    let served = clients.map(async |pod| {
+        eventually("it is served", || async {
+            (pod.get("/select1").await.status == 200).then_some(())
+        })
+        .await;
+    });
+    futures::future::join_all(served).await;
+    begun.elapsed().as_secs_f64()
 }
 
 async fn latency() {

@@ -95,6 +95,25 @@ impl Pod {
         named.cloned().unwrap_or_default()
     }
 
+    /// Ends its SQL proxy, which the kubelet starts again.
+    pub fn kill_proxy(&self) {
+        let kill = "kill -TERM 1; kill -QUIT 1";
+        // The shell may end with the container before it can say that it has done it: the restart says so.
+        let _ = Command::new("kubectl")
+            .args([
+                "exec",
+                "-n",
+                self.namespace(),
+                self.name(),
+                "-c",
+                "sql-proxy",
+            ])
+            .args(["--", "sh", "-c", kill])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+    }
+
     /// Its address; empty while it has none.
     pub fn address(&self) -> &str {
         self.0["status"]["podIP"].as_str().unwrap_or_default()
