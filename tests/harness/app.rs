@@ -227,15 +227,19 @@ async fn routed(host: &str, path: &str) -> Answer {
 
 impl Drop for App<'_> {
     fn drop(&mut self) {
-        // (A failure within a failure would end all tests.)
-        if record::is_on() && !std::thread::panicking() {
+        let labels = format!(
+            "hops.dev/instance={},hops.dev/app={}",
+            self.platform.instance, self.name
+        );
+        if std::thread::panicking() {
+            // What may be the cause, and is gone with the namespaces.
+            println!("{}", Kube::warnings(&labels));
+        } else if record::is_on() {
+            // (A failure within a failure would end all tests.)
             record::keep("database", &self.platform.dump_database());
         }
         // The platform would make the namespaces again: it has to forget the app first.
         crate::platform::forget(self.platform, &self.name);
-        Kube::delete_namespaces(&format!(
-            "hops.dev/instance={},hops.dev/app={}",
-            self.platform.instance, self.name
-        ));
+        Kube::delete_namespaces(&labels);
     }
 }

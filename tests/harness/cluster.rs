@@ -3,7 +3,7 @@
 //! everything else is done by `kubectl` itself.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     process::{Command, Stdio},
     sync::{OnceLock, mpsc},
     time::Duration,
@@ -70,6 +70,18 @@ impl Kube {
         }
     }
 
+    /// Copies what happens to the objects of a kind in all namespaces, the ones that are there first; until
+    /// the apiserver ends it. (Version 0 is "as they are in the cache": it waits for nothing.)
+    ///
+    /// # Errors
+    /// When the apiserver cannot be asked, or there is nowhere to write to.
+    pub fn watch(kind: &str, into: &mut impl Write) -> std::io::Result<()> {
+        let (group, kind) = resource(kind);
+        let url = format!("{}{group}/{kind}?watch=true&resourceVersion=0", proxy());
+        let answer = ureq::get(&url).call().map_err(std::io::Error::other)?;
+        std::io::copy(&mut answer.into_body().into_reader(), into).map(drop)
+    }
+
     /// Runs kubectl and returns what it printed.
     ///
     /// # Panics
@@ -86,6 +98,38 @@ impl Kube {
             String::from_utf8_lossy(&output.stderr)
         );
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// What went wrong in namespaces with these labels, for people who look for a test's failure: the
+    /// pods, and what Kubernetes warned of. Nothing here fails.
+    pub(crate) fn warnings(labels: &str) -> String {
+        let told = |arguments: &[&str]| {
+            let mut kubectl = Command::new("kubectl");
+            let told = kubectl.args(arguments).stdin(Stdio::null()).output();
+            told.map_or_else(
+                |error| format!("{error}\n"),
+                |told| String::from_utf8_lossy(&told.stdout).into_owned(),
+            )
+        };
+        let named = [
+            "get",
+            "namespaces",
+            "--output",
+            "name",
+            "--selector",
+            labels,
+        ];
+        let namespaces = told(&named);
+        let names = namespaces.lines().map(|name| {
+            let name = name.trim_start_matches("namespace/");
+            let columns = "--output=custom-columns=FIRST:.firstTimestamp,LAST:.lastTimestamp,TIMES:.count,OBJECT:.involvedObject.name,REASON:.reason,MESSAGE:.message";
+            let of = ["--namespace", name, "--ignore-not-found"];
+            let pods = told(&[&["get", "pods", "--output", "wide"], &of[..]].concat());
+            let warned = ["get", "events", "--field-selector", "type=Warning", columns];
+            let events = told(&[&warned, &of[..]].concat());
+            format!("{name}\n{pods}{events}")
+        });
+        names.collect()
     }
 
     /// Deletes namespaces by their labels, without waiting for their end.
@@ -108,6 +152,7 @@ fn resource(kind: &str) -> (&'static str, &'static str) {
         "secret" => ("/api/v1", "secrets"),
         "configmap" => ("/api/v1", "configmaps"),
         "event" => ("/api/v1", "events"),
+        "serviceaccount" => ("/api/v1", "serviceaccounts"),
         "resourcequota" => ("/api/v1", "resourcequotas"),
         "namespace" => ("/api/v1", "namespaces"),
         "node" => ("/api/v1", "nodes"),

@@ -29,7 +29,7 @@ pub use cli::{Hops, Ran};
 pub use cluster::Kube;
 pub use forge::{Delivery, Forge, sign};
 pub use image::{image_blobs, image_config, want_base_image};
-pub use load::{Answered, Connections, Load, Tally};
+pub use load::{Answered, Connections, Failed, Load, Tally};
 pub use platform::{Options, Platform, Role, unique};
 pub use pods::{Pod, Watch};
 pub use postgres::{

@@ -36,8 +36,17 @@ pub enum Connections {
 pub struct Tally {
     /// Those that were answered with 200, by the message in the answer.
     pub answered: BTreeMap<String, Answered>,
-    /// All others: when, and what came instead.
-    pub failed: Vec<String>,
+    /// All others.
+    pub failed: Vec<Failed>,
+}
+
+/// A request that was not answered with 200.
+#[derive(Debug, Clone)]
+pub struct Failed {
+    /// When it was asked.
+    pub asked: Duration,
+    /// What came instead.
+    pub answer: String,
 }
 
 /// Requests that were answered by one version.
@@ -56,6 +65,21 @@ impl Tally {
     pub fn total(&self) -> usize {
         let answered = self.answered.values().map(|answered| answered.count);
         self.failed.len() + answered.sum::<usize>()
+    }
+
+    /// What failed, a line for each stretch of the same answer.
+    pub fn failures(&self) -> String {
+        let same = |a: &Failed, b: &Failed| a.answer == b.answer;
+        let line = |stretch: &[Failed]| {
+            let at = |one: Option<&Failed>| one.map_or(0.0, |one| one.asked.as_secs_f64());
+            let (first, last) = (at(stretch.first()), at(stretch.last()));
+            let answer = stretch.first().map_or("", |one| one.answer.trim());
+            format!(
+                "{first:.3} to {last:.3} s, {} times: {answer}\n",
+                stretch.len()
+            )
+        };
+        self.failed.chunk_by(same).map(line).collect()
     }
 }
 
@@ -161,9 +185,8 @@ fn note(tally: &mut Tally, asked: Duration, answer: &Answer) {
         answered.last = answered.last.max(asked);
     } else {
         let Answer { status, body, .. } = answer;
-        tally
-            .failed
-            .push(format!("{:.3} s: {status} {body}", asked.as_secs_f64()));
+        let answer = format!("{status} {body}");
+        tally.failed.push(Failed { asked, answer });
     }
 }
 

@@ -84,7 +84,7 @@ fn assert_all_went_well(kind: Connections, tally: &Tally) {
         "{kind:?}: {} of {} requests failed, those answered: {answered:?}\n{}",
         failed.len(),
         tally.total(),
-        failed.join("\n")
+        tally.failures()
     );
     let versions: Vec<&String> = answered.keys().collect();
     assert_eq!(versions, ["one", "two"], "{kind:?}: {answered:?}");

@@ -5,12 +5,14 @@ use std::{
     fs::{self, File, OpenOptions},
     io::Write,
     path::Path,
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tests::Kube;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::MissedTickBehavior,
+};
 
 /// Kinds of objects that platforms make, or that are made of them; all but Secrets.
 pub const KINDS: [&str; 15] = [
@@ -20,9 +22,9 @@ pub const KINDS: [&str; 15] = [
     "events",
     "horizontalpodautoscalers",
     "ingresses",
-    "ingressroutes.traefik.io",
+    "ingressroutes",
     "jobs",
-    "middlewares.traefik.io",
+    "middlewares",
     "namespaces",
     "networkpolicies",
     "pods",
@@ -31,8 +33,9 @@ pub const KINDS: [&str; 15] = [
     "services",
 ];
 
-/// How often one looks for new processes: git's and pg_dump's last longer than that.
-const LOOK: Duration = Duration::from_millis(10);
+/// How often one looks for new processes: git's and pg_dump's last longer than that. (The tests go on
+/// beside this, and are to have the machine.)
+const LOOK: Duration = Duration::from_millis(20);
 /// How long until one watches again where a watch has ended.
 const AGAIN: Duration = Duration::from_secs(1);
 /// For so long a new process may become another by `execve`.
@@ -45,52 +48,32 @@ pub fn record(folder: &Path) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    for kind in KINDS {
+        watch(kind, File::create(kept.join("objects").join(kind))?);
+    }
     runtime.block_on(async {
         let mut ended = signal(SignalKind::terminate())?;
-        let mut watches = BTreeMap::new();
         let mut processes = Processes::new(&kept.join("arguments"))?;
         let mut look = tokio::time::interval(LOOK);
-        let mut again = tokio::time::interval(AGAIN);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = ended.recv() => break,
+                _ = ended.recv() => return Ok(()),
                 _ = look.tick() => processes.look()?,
-                _ = again.tick() => keep_watching(&mut watches, &kept)?,
             }
         }
-        for (_, mut watch) in watches {
-            let _ = watch.kill();
-            let _ = watch.wait();
-        }
-        Ok(())
     })
 }
 
-/// The apiserver ends a watch after a while: then another begins.
-fn keep_watching(watches: &mut BTreeMap<&str, Child>, kept: &Path) -> anyhow::Result<()> {
-    for kind in KINDS {
-        let runs = match watches.get_mut(kind) {
-            Some(watch) => watch.try_wait()?.is_none(),
-            None => false,
-        };
-        if !runs {
-            watches.insert(kind, watch(kind, &kept.join("objects").join(kind))?);
+/// Every version of every object of a kind, as the apiserver tells it. It ends a watch after a while: then
+/// another begins.
+fn watch(kind: &'static str, mut file: File) {
+    std::thread::spawn(move || {
+        loop {
+            let _ = Kube::watch(kind, &mut file);
+            std::thread::sleep(AGAIN);
         }
-    }
-    Ok(())
-}
-
-fn watch(kind: &str, file: &Path) -> anyhow::Result<Child> {
-    let file = OpenOptions::new().create(true).append(true).open(file)?;
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--", "kubectl", "get", kind]);
-    command.args(["--all-namespaces", "--watch", "--output", "json"]);
-    let child = command
-        .stdin(Stdio::null())
-        .stdout(file)
-        .stderr(Stdio::null())
-        .spawn();
-    child.context("kubectl")
+    });
 }
 
 /// The processes of platforms and all that descend from them.

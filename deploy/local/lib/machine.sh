@@ -164,6 +164,11 @@ make_cgroups() {
         cat "$root/$file" >"$root/$CGROUP/$file"
       fi
     done
+    # As a whole they would get as much of a busy machine as one program beside them, say a compiler:
+    # too little for a readiness probe, whose deadline is two seconds.
+    for file in cpu.shares:8192 cpu.weight:800; do
+      [ ! -e "$root/$CGROUP/${file%:*}" ] || echo "${file#*:}" >"$root/$CGROUP/${file%:*}"
+    done
   done
   mkdir -p "$(cgroup_for_processes)/$CGROUP/parts"
 }

@@ -19,8 +19,9 @@ use tokio::{net::TcpStream, time::timeout};
 use super::connection::Tls;
 use crate::config::{read_secret, read_toml};
 
-/// How long a server may take to let the platform in.
-const CONNECT: Duration = Duration::from_secs(5);
+/// How long a server may take to let the platform in. It is many short steps on both sides, each of which
+/// waits for its turn where much else runs.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// The servers, by name.
 #[derive(Debug, Default)]
