@@ -14,7 +14,7 @@ use sqlx::{
     ConnectOptions, Connection, PgConnection,
     postgres::{PgConnectOptions, PgSslMode},
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, runtime::Handle, task::spawn_blocking, time::timeout};
 
 use super::connection::Tls;
 use crate::config::{read_secret, read_toml};
@@ -298,14 +298,22 @@ impl Server {
     }
 }
 
+/// On a thread of its own: sqlx reads all of the system's certificates and hashes the password 4096 times.
+/// It lets whatever is ready go first after every fifth, which took seconds where much was to be done.
 async fn connected(options: PgConnectOptions) -> sqlx::Result<PgConnection> {
-    let connecting = async {
+    let runtime = Handle::current();
+    let connecting = async move {
         let mut connection = options.connect().await?;
         connection.ping().await?;
         Ok(connection)
     };
-    let connected = timeout(CONNECT, connecting).await;
-    connected.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut))
+    let in_time = async { timeout(CONNECT, connecting).await };
+    let connected = spawn_blocking(move || runtime.block_on(in_time)).await;
+    match connected {
+        Ok(Ok(connected)) => connected,
+        Ok(Err(_)) => Err(sqlx::Error::PoolTimedOut),
+        Err(_) => Err(sqlx::Error::WorkerCrashed),
+    }
 }
 
 #[cfg(test)]
