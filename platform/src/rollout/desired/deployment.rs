@@ -9,10 +9,16 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::Part;
 use super::pod;
+use crate::release::spec::ApplingSpec;
 
 /// So long a worker's container must run before its pod counts: nobody can ask it whether it is
 /// well, but one that cannot start its work ends soon.
 pub const STEADY_SECONDS: u16 = 5;
+
+/// So long an app's only pod must be ready before the one before it goes. The kubelet asks a pod that has
+/// just started while it still writes down what it knew before, and on a busy node calls it ready, not
+/// ready and ready again within a second: nobody would answer meanwhile. Where there are more, the others do.
+const SETTLED_SECONDS: i32 = 2;
 
 /// ReplicaSets of earlier versions that Kubernetes keeps, for people who look. The platform rolls
 /// back by its own records.
@@ -27,7 +33,7 @@ pub(super) fn deployment(part: &Part<'_>) -> Deployment {
         metadata: part.metadata(spec.name.as_ref()),
         spec: Some(DeploymentSpec {
             replicas: replicas(&spec.run.scale),
-            min_ready_seconds: spec.http().is_none().then_some(STEADY_SECONDS.into()),
+            min_ready_seconds: min_ready_seconds(spec),
             selector: LabelSelector {
                 match_labels: Some(part.selector.clone()),
                 ..LabelSelector::default()
@@ -39,6 +45,17 @@ pub(super) fn deployment(part: &Part<'_>) -> Deployment {
             progress_deadline_seconds: Some(PROGRESS_DEADLINE_SECONDS),
         }),
         ..Deployment::default()
+    }
+}
+
+fn min_ready_seconds(spec: &ApplingSpec) -> Option<i32> {
+    let is_one = match &spec.run.scale {
+        Scale::Fixed(replicas) => *replicas == 1,
+        Scale::Auto(between) => between.min == 1,
+    };
+    match spec.http() {
+        None => Some(STEADY_SECONDS.into()),
+        Some(_) => is_one.then_some(SETTLED_SECONDS),
     }
 }
 
