@@ -14,7 +14,7 @@ use std::{cell::Cell, path::PathBuf, process::Stdio, time::Duration};
 
 use tests::{
     App, Connections, Load, Options, Platform, Pod, PostgresServer, Repo, eventually, node_address,
-    proxy_login, setting, superuser, want_base_image,
+    proxy_login, restart_proxies, setting, superuser, want_base_image,
 };
 use tokio::process::Command;
 
@@ -38,11 +38,7 @@ async fn main() {
 /// driver at once, which ask the pods themselves.
 async fn recovery() {
     let server = PostgresServer::start();
-    let settings = server.settings("").display().to_string();
-    let platform = Platform::start(Options {
-        variables: vec![("HOPS_POSTGRES_SERVERS".to_owned(), settings)],
-        ..Options::default()
-    });
+    let platform = Platform::start(Options::of_servers(&server.settings("")));
     want_base_image("debian").await;
     let app = platform.app("recovery").await;
     app.push_live(&Repo::sample("databases").await).await;
@@ -65,17 +61,7 @@ async fn recovery() {
         "after the server's return: {:.1} s, wanted 5",
         served(&pods).await
     );
-    for pod in &pods {
-        pod.kill_proxy();
-    }
-    eventually("the proxies are back", || async {
-        let back = |pod: &Pod| pod.is_ready() && pod.sidecar_restarts() > 0;
-        Pod::all(&app.namespace("test"))
-            .iter()
-            .all(back)
-            .then_some(())
-    })
-    .await;
+    restart_proxies(&app.namespace("test")).await;
     println!(
         "after the proxies' return: {:.1} s, wanted 5",
         served(&pods).await
@@ -145,13 +131,7 @@ async fn compare(query: &str, process: u32, proxied: &Variables, direct: &Variab
 }
 
 async fn pooling() {
-    let platform = Platform::start(Options {
-        variables: vec![(
-            "HOPS_POSTGRES_SERVERS".to_owned(),
-            roomy().display().to_string(),
-        )],
-        ..Options::default()
-    });
+    let platform = Platform::start(Options::of_servers(&roomy()));
     let iterapp = format!("replicas = {PODS}\n[postgres]\npooling = \"transaction\"\n");
     let app = serving(&platform, &iterapp).await;
     let (login, _) = proxy_login(&app);

@@ -105,7 +105,8 @@ impl Kube {
     pub(crate) fn warnings(labels: &str) -> String {
         let told = |arguments: &[&str]| {
             let mut kubectl = Command::new("kubectl");
-            let told = kubectl.args(arguments).stdin(Stdio::null()).output();
+            kubectl.args(arguments).arg("--request-timeout=20s");
+            let told = kubectl.stdin(Stdio::null()).output();
             told.map_or_else(
                 |error| format!("{error}\n"),
                 |told| String::from_utf8_lossy(&told.stdout).into_owned(),

@@ -31,7 +31,7 @@ pub use forge::{Delivery, Forge, sign};
 pub use image::{image_blobs, image_config, want_base_image};
 pub use load::{Answered, Connections, Failed, Load, Tally};
 pub use platform::{Options, Platform, Role, unique};
-pub use pods::{Pod, Watch};
+pub use pods::{Pod, Watch, restart_proxies};
 pub use postgres::{
     PostgresServer, node_address, proxy_files, proxy_login, proxy_logins, superuser,
 };

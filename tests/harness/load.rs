@@ -71,13 +71,13 @@ impl Tally {
     pub fn failures(&self) -> String {
         let same = |a: &Failed, b: &Failed| a.answer == b.answer;
         let line = |stretch: &[Failed]| {
-            let at = |one: Option<&Failed>| one.map_or(0.0, |one| one.asked.as_secs_f64());
-            let (first, last) = (at(stretch.first()), at(stretch.last()));
-            let answer = stretch.first().map_or("", |one| one.answer.trim());
-            format!(
-                "{first:.3} to {last:.3} s, {} times: {answer}\n",
-                stretch.len()
-            )
+            let (Some(first), Some(last)) = (stretch.first(), stretch.last()) else {
+                return String::new();
+            };
+            let seconds = |one: &Failed| one.asked.as_secs_f64();
+            let (begun, ended) = (seconds(first), seconds(last));
+            let (times, answer) = (stretch.len(), first.answer.trim());
+            format!("{begun:.3} to {ended:.3} s, {times} times: {answer}\n")
         };
         self.failed.chunk_by(same).map(line).collect()
     }

@@ -3,7 +3,7 @@
 
 use std::{
     net::TcpListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Mutex,
     time::{Duration, Instant},
@@ -51,6 +51,17 @@ impl Default for Options {
             roles: vec![Role::Serve],
             rollout_deadline: 60,
             variables: Vec::new(),
+        }
+    }
+}
+
+impl Options {
+    /// Those of a platform that makes databases where a file of settings says.
+    pub fn of_servers(settings: &Path) -> Options {
+        let name = "HOPS_POSTGRES_SERVERS".to_owned();
+        Options {
+            variables: vec![(name, settings.display().to_string())],
+            ..Options::default()
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{Answer, Kube, web::get_url};
+use crate::{Answer, Kube, eventually, web::get_url};
 
 /// One pod, as it was when it was looked at.
 #[derive(Debug, Clone)]
@@ -96,7 +96,7 @@ impl Pod {
     }
 
     /// Ends its SQL proxy, which the kubelet starts again.
-    pub fn kill_proxy(&self) {
+    fn kill_proxy(&self) {
         let kill = "kill -TERM 1; kill -QUIT 1";
         // The shell may end with the container before it can say that it has done it: the restart says so.
         let _ = Command::new("kubectl")
@@ -225,4 +225,16 @@ impl Drop for Watch {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Ends the SQL proxies of a namespace's pods, and waits until they are back.
+pub async fn restart_proxies(namespace: &str) {
+    for pod in Pod::all(namespace) {
+        pod.kill_proxy();
+    }
+    eventually("the proxies are back", || async {
+        let is_back = |pod: &Pod| pod.is_ready() && pod.sidecar_restarts() > 0;
+        Pod::all(namespace).iter().all(is_back).then_some(())
+    })
+    .await;
 }

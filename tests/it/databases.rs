@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use tests::{
     Answer, App, Connections, Deployed, Hops, Kube, Load, Options, Platform, Pod, PostgresServer,
     Repo, Role, Tally, eventually, get, is_secret, node_address, proxy_files, proxy_login,
-    proxy_logins, setting, shared, superuser, want_base_image,
+    proxy_logins, restart_proxies, setting, shared, superuser, want_base_image,
 };
 
 const DRIVERS: [&str; 3] = ["libpq", "node", "python"];
@@ -467,13 +467,7 @@ async fn more_connections_than_there_are_is_told_before_anything_begins() {
 async fn a_server_that_left_the_settings_is_told_of() {
     let server = PostgresServer::start();
     let settings = server.settings("");
-    let platform = Platform::start(Options {
-        variables: vec![(
-            "HOPS_POSTGRES_SERVERS".to_owned(),
-            settings.display().to_string(),
-        )],
-        ..Options::default()
-    });
+    let platform = Platform::start(Options::of_servers(&settings));
     let app = platform.app("lost").await;
     let repo = Repo::server("one", "replicas = 1\n[postgres]\n").await;
     app.push_live(&repo).await;
@@ -527,16 +521,10 @@ async fn googles_proxy_starts_before_ours() {
     let server = PostgresServer::start();
     let settings = server.settings("cloud_sql_instance = \"project:region:instance\"\n");
     let image = format!("{}/nobody/cloud-sql-proxy:2", setting("HOPS_REGISTRY"));
-    let platform = Platform::start(Options {
-        variables: vec![
-            (
-                "HOPS_POSTGRES_SERVERS".to_owned(),
-                settings.display().to_string(),
-            ),
-            ("HOPS_CLOUD_SQL_PROXY_IMAGE".to_owned(), image.clone()),
-        ],
-        ..Options::default()
-    });
+    let mut options = Options::of_servers(&settings);
+    let variable = ("HOPS_CLOUD_SQL_PROXY_IMAGE".to_owned(), image.clone());
+    options.variables.push(variable);
+    let platform = Platform::start(options);
     let app = platform.app("cloudsql").await;
     let repo = Repo::server("one", "replicas = 1\n[postgres]\n").await;
     // What cannot start is taken back: one has to look while it tries.
@@ -619,11 +607,7 @@ async fn what_a_crash_left_half_made_is_made_whole() {
 #[tokio::test]
 async fn clients_are_served_again_after_the_server_or_the_proxy_was_away() {
     let server = PostgresServer::start();
-    let settings = server.settings("").display().to_string();
-    let platform = Platform::start(Options {
-        variables: vec![("HOPS_POSTGRES_SERVERS".to_owned(), settings)],
-        ..Options::default()
-    });
+    let platform = Platform::start(Options::of_servers(&server.settings("")));
     want_base_image("debian").await;
     let app = platform.app("away").await;
     let repo = Repo::sample("databases").await;
@@ -658,15 +642,7 @@ async fn clients_are_served_again_after_the_server_or_the_proxy_was_away() {
         assert!(tally.failed.is_empty(), "{host}: {}", tally.failures());
     }
     // A pod without its proxy gets no requests, until that is back.
-    for pod in Pod::all(&app.namespace("test")) {
-        pod.kill_proxy();
-    }
-    eventually("the proxies are back", || async {
-        let pods = Pod::all(&app.namespace("test"));
-        let is_back = |pod: &Pod| pod.is_ready() && pod.sidecar_restarts() > 0;
-        pods.iter().all(is_back).then_some(())
-    })
-    .await;
+    restart_proxies(&app.namespace("test")).await;
     served_again(&hosts).await;
     for host in &hosts {
         assert_eq!(ok(host, "/notes").await.json(), json!(["before"]));

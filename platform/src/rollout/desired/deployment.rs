@@ -16,8 +16,9 @@ use crate::release::spec::ApplingSpec;
 pub const STEADY_SECONDS: u16 = 5;
 
 /// So long an app's only pod must be ready before the one before it goes. The kubelet asks a pod that has
-/// just started while it still writes down what it knew before, and on a busy node calls it ready, not
-/// ready and ready again within a second: nobody would answer meanwhile. Where there are more, the others do.
+/// just started while it still writes down what it knew before, and on a busy node may call it ready, not
+/// ready and ready again within a second (`prober_manager.go`, UpdatePodStatus; `kubelet.go`, SyncPod): nobody
+/// would answer meanwhile. Where there are more, the others do.
 const SETTLED_SECONDS: i32 = 2;
 
 /// ReplicaSets of earlier versions that Kubernetes keeps, for people who look. The platform rolls

@@ -372,6 +372,34 @@ fn autoscaled_from_two_to_six() {
     insta::assert_snapshot!(golden(&wanted, &Settings::new("main")));
 }
 
+#[test]
+fn an_only_pod_has_to_stay_ready_for_a_moment() {
+    let between = |min| {
+        Scale::Auto(Autoscale {
+            min,
+            max: 6,
+            cpu: 70,
+        })
+    };
+    let rows = [
+        (Scale::Fixed(0), None),
+        (Scale::Fixed(1), Some(2)),
+        (Scale::Fixed(2), None),
+        (between(1), Some(2)),
+        (between(2), None),
+    ];
+    for (scale, seconds) in rows {
+        let mut shop = version("shop");
+        shop.spec.run.scale = scale.clone();
+        let wanted = wanted(Environment::Test, vec![shop]);
+        let deployment = desired(&wanted, &Settings::new("main"))
+            .deployments
+            .remove(0);
+        let told = deployment.spec.unwrap().min_ready_seconds;
+        assert_eq!(told, seconds, "{scale:?}");
+    }
+}
+
 /// What the containers request of CPU, and their limits of memory.
 fn cpu_and_memory(version: Version, settings: &Settings) -> (Option<String>, Option<String>) {
     let wanted = wanted(Environment::Test, vec![version]);
