@@ -66,10 +66,11 @@ impl Pattern {
         }
     }
 
-    /// The text up to a last part that stands for everything in a folder.
+    /// The text up to a last part that stands for everything in a folder. (Docker's own walk takes two such
+    /// parts away, and so does not look into `a/b` for `!a/*/**`, which excepts what is in there.)
     pub(super) fn without_trailing_glob(&self) -> &str {
-        let text = self.text.strip_suffix("/**").unwrap_or(&self.text);
-        text.strip_suffix("/*").unwrap_or(text)
+        let all = self.text.strip_suffix("/**");
+        all.or(self.text.strip_suffix("/*")).unwrap_or(&self.text)
     }
 }
 

@@ -121,6 +121,13 @@ fn excluded_folders_come_back_for_what_is_excepted() {
         "foo/ foo/bar/ foo/bar/baz/ foo/bar/baz/x",
     );
     check(&tree, selection(&[], &["foo"], &[]), "");
+    // Docker leaves these out, though the pattern names them.
+    let tree = ["a/b/x", "a/b/c/y", "a/z"];
+    check(
+        &tree,
+        selection(&[], &["*", "!a/*/**"], &[]),
+        "a/ a/b/ a/b/c/ a/b/c/y a/b/x",
+    );
 }
 
 #[test]
