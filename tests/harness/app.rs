@@ -209,6 +209,23 @@ impl<'p> App<'p> {
     pub async fn get_of(&self, appling: &str, environment: &str, path: &str) -> Answer {
         routed(&self.host_of(appling, environment), path).await
     }
+
+    /// A file in the only appling's image, as a pod of it answers: for a moment after a release is live
+    /// that may still be one of the version before.
+    pub async fn file(&self, environment: &str, path: &str) -> String {
+        self.get(environment, &format!("/file?path={path}"))
+            .await
+            .body
+    }
+
+    /// Waits until a file is this.
+    ///
+    /// # Panics
+    /// When it is not for a while.
+    pub async fn file_is(&self, environment: &str, path: &str, wanted: &str) {
+        let is_there = || async { (self.file(environment, path).await == wanted).then_some(()) };
+        eventually(&format!("{path} of {} is {wanted:?}", self.name), is_there).await;
+    }
 }
 
 /// The ingress learns of a new host a moment after the pods are ready.

@@ -9,8 +9,7 @@ async fn image_says(app: &App<'_>, wanted: [&str; 3]) {
     let said = || async {
         let mut seen = Vec::new();
         for path in ["/stage", "/greeting", "/sha"] {
-            let answer = app.get("test", &format!("/file?path={path}")).await;
-            seen.push(answer.body.trim().to_owned());
+            seen.push(app.file("test", path).await.trim().to_owned());
         }
         (seen == wanted).then_some(())
     };

@@ -7,11 +7,6 @@ use tests::{
 /// One small appling, quick to roll out.
 const ONE_POD: &str = "replicas = 1\n";
 
-async fn file(app: &App<'_>, path: &str) -> String {
-    let answer = app.get("test", &format!("/file?path={path}")).await;
-    answer.body.trim().to_owned()
-}
-
 // Proves: H09 H14
 #[tokio::test]
 async fn the_image_is_built_from_the_dockerfile() {
@@ -57,12 +52,13 @@ async fn buildkits_mounts_and_the_commit_are_there_at_build_time() {
     let one = repo.commit("one").await;
     app.push_live(&repo).await;
     commit_is(&app, &one).await;
-    assert_eq!(file(&app, "/out/shas").await, one);
+    app.file_is("test", "/out/shas", &format!("{one}\n")).await;
     let two = repo.commit("two").await;
     app.push_live(&repo).await;
     commit_is(&app, &two).await;
     // What the first build left in the cache, the second one found there.
-    assert_eq!(file(&app, "/out/shas").await, format!("{one}\n{two}"));
+    app.file_is("test", "/out/shas", &format!("{one}\n{two}\n"))
+        .await;
 }
 
 /// The commit at build time, and the one at run time.
@@ -73,7 +69,8 @@ async fn commit_is(app: &App<'_>, commit: &str) {
     };
     let env = tests::eventually(&format!("{commit} runs"), seen).await;
     assert_eq!(env["HOPS_ENV"], "test");
-    assert_eq!(file(app, "/out/sha").await, commit);
+    app.file_is("test", "/out/sha", &format!("{commit}\n"))
+        .await;
 }
 
 // The example of the documentation: static files behind nginx, added by their path from the root.

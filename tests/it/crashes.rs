@@ -315,7 +315,7 @@ async fn builds_end_on_the_daemon_with_their_controller_or_their_release() {
     assert_eq!(app.ended(1).await.state(), "superseded");
     assert_ended_once(&app, &database).await;
     assert_nothing_left(&database).await;
-    assert_eq!(app.get("test", "/").await.json()["message"], "two");
+    app.serves("test", "two").await;
 }
 
 #[tokio::test]

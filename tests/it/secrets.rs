@@ -32,10 +32,6 @@ async fn sees(app: &App<'_>, name: &str, wanted: &str) {
     eventually(&format!("{} sees {name}", app.name), asked).await;
 }
 
-async fn file(app: &App<'_>, path: &str) -> String {
-    app.get("test", &format!("/file?path={path}")).await.body
-}
-
 /// Everything that Kubernetes has of an app's environment, but for Secrets.
 fn objects(namespace: &str) -> String {
     let kinds = "deployments,replicasets,pods,configmaps,cronjobs,services,ingresses,events";
@@ -58,13 +54,10 @@ async fn a_sealed_value_is_seen_by_the_app_alone() {
     let release = app.push_live(&Repo::server("one", &iterapp).await).await;
     sees(&app, "TOKEN", value).await;
     sees(&app, "HERE", "only in test").await;
-    let files = [
-        file(&app, "/etc/shop/key.pem").await,
-        file(&app, "/etc/shop/colour").await,
-    ];
-    assert_eq!(files, [value, "blue"]);
+    app.file_is("test", "/etc/shop/key.pem", value).await;
+    app.file_is("test", "/etc/shop/colour", "blue").await;
     // Files of the image beside them stay.
-    assert!(!file(&app, "/message").await.is_empty());
+    assert!(!app.file("test", "/message").await.is_empty());
 
     let told = [
         objects(&app.namespace("test")),
@@ -127,7 +120,8 @@ async fn named_secrets_come_from_the_platform_or_the_namespace() {
     let repo = Repo::server("one", iterapp).await;
     app.push_live(&repo).await;
     sees(&app, "KEY", "open sesame 4715").await;
-    assert_eq!(file(&app, "/etc/shop/key").await, "open sesame 4715");
+    app.file_is("test", "/etc/shop/key", "open sesame 4715")
+        .await;
     let images = || -> Vec<Value> {
         let pods = Pod::all(&app.namespace("test"));
         let image = |pod: &Pod| pod.spec()["image"].clone();
@@ -138,7 +132,8 @@ async fn named_secrets_come_from_the_platform_or_the_namespace() {
     // Set anew, pods get it, by a roll and without a build.
     set_secret(&app, "firebase", "private_key", "open sesame 4716").await;
     sees(&app, "KEY", "open sesame 4716").await;
-    assert_eq!(file(&app, "/etc/shop/key").await, "open sesame 4716");
+    app.file_is("test", "/etc/shop/key", "open sesame 4716")
+        .await;
     let image_is_the_same = || async { (images() == before).then_some(()) };
     eventually("one pod of the same image", image_is_the_same).await;
     let namespace = app.namespace("test");
@@ -211,7 +206,8 @@ async fn a_build_secret_is_mounted_and_is_in_no_image() {
     repo.commit("one").await;
     let begun = std::time::SystemTime::now();
     let release = app.push_live(&repo).await;
-    assert_eq!(file(&app, "/length").await.trim(), secret.len().to_string());
+    app.file_is("test", "/length", &format!("{}\n", secret.len()))
+        .await;
     let log = app.log(&release).await;
     assert!(log.contains("seen: ***") && !log.contains(&secret), "{log}");
     assert!(!app.status().await.to_string().contains(&secret));
@@ -245,10 +241,9 @@ async fn plain_configuration_is_variables_and_files_and_is_warned_of_when_it_is_
     let release = app.last_release().await;
     assert_eq!(release.state(), "live", "{}", pushed.output);
     sees(&app, "GREETING", "hello").await;
-    assert_eq!(
-        file(&app, "/etc/shop/settings.json").await,
-        "{ \"colour\": \"blue\" }"
-    );
+    let settings = "/etc/shop/settings.json";
+    let blue = "{ \"colour\": \"blue\" }";
+    app.file_is("test", settings, blue).await;
     let maps = Kube::names("configmaps", &app.namespace("test"));
     for kind in ["-env-", "-files-"] {
         assert!(maps.iter().any(|name| name.contains(kind)), "{maps:?}");
@@ -263,11 +258,8 @@ async fn plain_configuration_is_variables_and_files_and_is_warned_of_when_it_is_
     repo.write("iterapp.toml", &iterapp.replace("blue", "green"));
     repo.commit("two").await;
     app.push_live(&repo).await;
-    let is_green = || async {
-        let settings = file(&app, "/etc/shop/settings.json").await;
-        (settings == "{ \"colour\": \"green\" }").then_some(())
-    };
-    eventually("the file is the new one", is_green).await;
+    let green = "{ \"colour\": \"green\" }";
+    app.file_is("test", settings, green).await;
 }
 
 // Proves: K32
