@@ -500,7 +500,7 @@ async fn dropping_the_future_ends_the_step() {
     })
     .await;
     build.abort();
-    let took = until("ending the step", Duration::from_secs(5), || {
+    let took = until("ending the step", Duration::from_secs(20), || {
         !runs(argument)
     })
     .await;
@@ -609,7 +609,7 @@ async fn a_daemon_that_goes_away_is_the_platforms() {
     };
     let (outcome, ()) = tokio::join!(build_with(&builder, files.request()), cut);
     assert!(outcome.platform().retryable, "{:?}", outcome.result);
-    until("ending the step", Duration::from_secs(5), || {
+    until("ending the step", Duration::from_secs(20), || {
         !runs(argument)
     })
     .await;

@@ -29,6 +29,7 @@ use crate::{
         cluster::ClusterError,
         judge::{CommandStanding, Patience, Reason, judge_command},
         observe::{ObservedCommand, command_lines, commands},
+        secrets,
     },
 };
 
@@ -138,7 +139,8 @@ pub(super) async fn attend(
         return Ok(changed);
     }
     let observed = commands(&platform.cluster, wanted).await?;
-    let redactor = wanted.redactor();
+    // It may have begun before a secret was set anew.
+    let redactor = secrets::redactor(&platform.cluster, wanted).await?;
     for (verdict, observed) in verdicts.iter().zip(&observed) {
         if let Some(command) = &verdict.command {
             changed |= look_after(platform, lease, verdict, command, observed, &redactor).await?;

@@ -19,7 +19,7 @@ use kube::api::Api;
 
 use super::cluster::{Cluster, ClusterError, Namespaced};
 use super::desired::{CONTAINER, desired, version_label};
-use super::labels;
+use super::{labels, secrets};
 use crate::release::spec::WantedEnvironment;
 pub(super) use lines::last_lines;
 use warnings::Warnings;
@@ -190,25 +190,32 @@ async fn look_closer(
     if !unready.iter().any(|pod| pod.container().is_some()) {
         return Ok(());
     }
-    look_at(cluster, &wanted.namespace(), unready).await
+    look_at(cluster, wanted, unready).await
 }
 
 async fn look_at(
     cluster: &Cluster,
-    namespace: &str,
+    wanted: &WantedEnvironment,
     mut pods: Vec<&mut ObservedPod>,
 ) -> Result<(), ClusterError> {
+    let namespace = &wanted.namespace();
     let warnings = Warnings::read(cluster, namespace).await?;
     for pod in &mut pods {
         pod.warnings = warnings.of(&pod.pod);
     }
-    let crashed = pods
+    let crashed: Vec<_> = pods
         .into_iter()
         .filter(|pod| lines::are_wanted(&pod.pod))
-        .take(MOST_LOGS);
-    let mut reads: FuturesOrdered<_> = crashed
-        .map(|pod| async { pod.last_lines = lines::read(cluster, namespace, &pod.pod).await })
+        .take(MOST_LOGS)
         .collect();
+    if crashed.is_empty() {
+        return Ok(());
+    }
+    let redactor = &secrets::redactor(cluster, wanted).await?;
+    let read = async |pod: &mut ObservedPod| {
+        pod.last_lines = lines::read(cluster, namespace, &pod.pod, redactor).await;
+    };
+    let mut reads: FuturesOrdered<_> = crashed.into_iter().map(read).collect();
     while reads.next().await.is_some() {}
     Ok(())
 }

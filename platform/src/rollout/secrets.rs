@@ -13,6 +13,7 @@ use secrecy::SecretSlice;
 use super::cluster::{Cluster, ClusterError};
 use super::desired::REQUEST;
 use super::labels;
+use crate::release::spec::WantedEnvironment;
 
 /// What a Secret holds, by key; nothing when there is none of that name, or it is none of the author's:
 /// the platform's own have others' secrets, such as the registry's password.
@@ -40,12 +41,27 @@ pub async fn read(
     }))
 }
 
-/// Blots out whatever stands in any Secret of a namespace: every pod that runs there has its values
+/// Blots out what is secret in an environment now, and what was when its pods began.
+///
+/// # Errors
+/// When Kubernetes does not answer.
+pub async fn redactor(
+    cluster: &Cluster,
+    wanted: &WantedEnvironment,
+) -> Result<Redactor, ClusterError> {
+    let of_pods = redactor_of_pods(cluster, &wanted.namespace()).await?;
+    Ok(of_pods.and(&wanted.redactor()))
+}
+
+/// Blots out whatever stands in any Secret of a namespace: every pod that is there has its values
 /// from those.
 ///
 /// # Errors
 /// When Kubernetes does not answer.
-pub async fn redactor(cluster: &Cluster, namespace: &str) -> Result<Redactor, ClusterError> {
+pub async fn redactor_of_pods(
+    cluster: &Cluster,
+    namespace: &str,
+) -> Result<Redactor, ClusterError> {
     let api = cluster.in_namespace::<Secret>(namespace);
     let what = format!("list the Secrets of {namespace}");
     let all = ListParams::default();

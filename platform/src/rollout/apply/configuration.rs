@@ -1,5 +1,6 @@
 //! ConfigMaps and Secrets that are wanted no more, but that pods still name: a pod of the version
-//! before may be started again until the last moment.
+//! before may be started again until the last moment. Secrets stay as long as pods that have ended are
+//! shown, too: they are what is blotted out of those pods' logs.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +10,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodSpec, Secret};
 use kube::api::ListParams;
 
 use super::super::cluster::Cluster;
+use super::super::labels;
 use super::super::observe::end_of;
 use super::kind::Kind;
 use super::write::Writer;
@@ -27,14 +29,20 @@ pub(super) async fn prune(
         return Ok(());
     }
     let named = Named::read(writer.cluster, namespace).await?;
-    let keep = |names: &BTreeSet<String>, name: &str| names.contains(name);
     config_maps
-        .prune_but(writer, wanted_config_maps, |name| {
-            keep(&named.config_maps, name)
+        .prune_but(writer, wanted_config_maps, |name, _| {
+            named.config_maps.contains(name)
         })
         .await?;
     secrets
-        .prune_but(writer, wanted_secrets, |name| keep(&named.secrets, name))
+        .prune_but(writer, wanted_secrets, |name, metadata| {
+            // A database's tells that pods may still log in with it; no app can print what is in there.
+            let is_login = metadata
+                .labels
+                .iter()
+                .any(|all| all.contains_key(labels::LOGIN));
+            named.secrets.contains(name) || named.ended_secrets.contains(name) && !is_login
+        })
         .await
 }
 
@@ -43,6 +51,8 @@ pub(super) async fn prune(
 struct Named {
     config_maps: BTreeSet<String>,
     secrets: BTreeSet<String>,
+    /// Secrets that nothing but ended pods names.
+    ended_secrets: BTreeSet<String>,
 }
 
 impl Named {
@@ -77,9 +87,15 @@ impl Named {
                 .and_then(|status| status.phase.as_deref());
             matches!(phase, Some("Succeeded" | "Failed"))
         };
-        for pod in pods.items.into_iter().filter(|pod| !ended(pod)) {
+        let (ended, others): (Vec<Pod>, Vec<Pod>) = pods.items.into_iter().partition(ended);
+        for pod in others {
             named.of(pod.spec);
         }
+        let mut of_ended = Self::default();
+        for pod in ended {
+            of_ended.of(pod.spec);
+        }
+        named.ended_secrets = of_ended.secrets;
         Ok(named)
     }
 

@@ -75,7 +75,7 @@ impl<K: Namespaced + Serialize> Kind<K> {
         writer: &Writer<'_, F>,
         wanted: &[K],
     ) -> Result<(), ApplyError> {
-        self.prune_but(writer, wanted, |_| false).await
+        self.prune_but(writer, wanted, |_, _| false).await
     }
 
     /// The same, but for those that are to stay.
@@ -83,10 +83,10 @@ impl<K: Namespaced + Serialize> Kind<K> {
         &self,
         writer: &Writer<'_, F>,
         wanted: &[K],
-        stays: impl Fn(&str) -> bool,
+        stays: impl Fn(&str, &ObjectMeta) -> bool,
     ) -> Result<(), ApplyError> {
         for (name, metadata) in self.unwanted(wanted) {
-            if !stays(name) {
+            if !stays(name, metadata) {
                 self.delete(writer, name, metadata).await?;
             }
         }

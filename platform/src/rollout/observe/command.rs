@@ -85,7 +85,7 @@ pub async fn commands(
         .filter_map(|command| command.pod.as_mut());
     let troubled: Vec<&mut ObservedPod> = pods.filter(|pod| has_trouble(pod)).collect();
     if !troubled.is_empty() {
-        look_at(cluster, &wanted.namespace(), troubled).await?;
+        look_at(cluster, wanted, troubled).await?;
     }
     Ok(observed)
 }

@@ -1,5 +1,6 @@
 //! The last lines of a container that keeps exiting.
 
+use builder_client::Redactor;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, LogParams};
@@ -27,7 +28,12 @@ pub(super) fn are_wanted(pod: &Pod) -> bool {
 }
 
 /// The lines, or, where the log is gone already, the end that the kubelet kept in the status.
-pub(super) async fn read(cluster: &Cluster, namespace: &str, pod: &Pod) -> Vec<String> {
+pub(super) async fn read(
+    cluster: &Cluster,
+    namespace: &str,
+    pod: &Pod,
+    redactor: &Redactor,
+) -> Vec<String> {
     let api: Api<Pod> = cluster.in_namespace(namespace);
     let name = pod.name_any();
     let query = LogParams {
@@ -42,7 +48,19 @@ pub(super) async fn read(cluster: &Cluster, namespace: &str, pod: &Pod) -> Vec<S
         .request(&what, || async { api.logs(&name, &query).await })
         .await;
     let text = log.ok().filter(|text| !text.trim().is_empty());
-    last_lines(&text.or_else(|| kept(pod)).unwrap_or_default())
+    let text = text.or_else(|| kept(pod)).unwrap_or_default();
+    // Cut afterwards: half a secret is not known for one.
+    last_lines(&redactor.text(whole_lines(&text)))
+}
+
+/// Without a last line of which the end was not read.
+fn whole_lines(text: &str) -> &str {
+    let is_cut = i64::try_from(text.len()).is_ok_and(|length| length >= MAX_READ);
+    match text.rfind('\n') {
+        Some(end) if is_cut => &text[..end],
+        None if is_cut => "",
+        _ => text,
+    }
 }
 
 fn has_just_exited(pod: &Pod) -> bool {
@@ -94,6 +112,15 @@ mod tests {
     fn colours_and_control_characters_are_left_out() {
         let text = "\u{1b}[31mError\u{1b}[0m: no\u{7} port\r\n\tat main\n";
         assert_eq!(last_lines(text), ["Error: no port", "    at main"]);
+    }
+
+    #[test]
+    fn half_a_line_is_none() {
+        let read = usize::try_from(MAX_READ).unwrap();
+        let long = format!("whole\n{}", "x".repeat(read));
+        assert_eq!(whole_lines(&long), "whole");
+        assert_eq!(whole_lines(&"x".repeat(read)), "");
+        assert_eq!(whole_lines("whole\nalso"), "whole\nalso");
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Source {
             }
             Ok(Err(_)) | Err(_) => return Err(NotOpen::NotYet),
         };
-        let redactor = secrets::redactor(&self.cluster, &self.namespace).await;
+        let redactor = secrets::redactor_of_pods(&self.cluster, &self.namespace).await;
         let redactor = redactor.map_err(|_| NotOpen::NotYet)?;
         let source = self.clone();
         let lines = stream::unfold(Box::pin(reader), read_line);
