@@ -259,6 +259,7 @@ pub fn pgbouncer(connection: &Connection, pooling: Pooling) -> BTreeMap<String, 
          {tls}\n\
          server_login_retry = 1\n\
          server_connect_timeout = 5\n\
+         server_reset_query = {RESET}\n\
          server_idle_timeout = 60\n\
          tcp_keepalive = 1\n\
          tcp_keepidle = 30\n\
@@ -285,6 +286,13 @@ pub fn pgbouncer(connection: &Connection, pooling: Pooling) -> BTreeMap<String, 
     }
     files
 }
+
+/// What a connection to the server is put back to before another session gets it: all that `DISCARD ALL`
+/// does, and the role that the login has by itself. Postgres before its releases of November 2024 forgets that at
+/// `DISCARD ALL`, and what the session made then would be the login's and not the owner's.
+/// <https://www.postgresql.org/docs/current/sql-discard.html>
+const RESET: &str = "CLOSE ALL; RESET ROLE; RESET ALL; DEALLOCATE ALL; UNLISTEN *; \
+    SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES";
 
 /// Where the proxy finds its files.
 pub const FOLDER: &str = "/etc/sql-proxy";
