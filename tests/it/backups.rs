@@ -107,10 +107,27 @@ async fn name_of(keeper: &Keeper, app: &App<'_>) -> String {
     told[0]["name"].as_str().expect("a name").to_owned()
 }
 
+/// What `alter database … set` has set.
+async fn settings(server: &PgPool, database: &str) -> Vec<String> {
+    let set = "select unnest(setconfig) from pg_db_role_setting, pg_database
+        where setrole = 0 and setdatabase = pg_database.oid and datname = $1";
+    let set = sqlx::query_scalar(set).bind(database).fetch_all(server);
+    set.await.expect("its settings")
+}
+
 #[tokio::test]
 async fn a_database_that_was_lost_comes_back() {
     let keeper = Keeper::start(&[]);
     let (app, _repo) = with_note(&keeper.platform, "lost").await;
+    let (server, name) = (superuser("postgres").await, name_of(&keeper, &app).await);
+    for setting in [
+        "search_path = \"no where\", public",
+        "shop.greeting = 'it''s = me'",
+    ] {
+        run(&server, &format!("alter database {name} set {setting}")).await;
+    }
+    let set = settings(&server, &name).await;
+    assert_eq!(set.len(), 2, "{set:?}");
     let backup = keeper.back_up(&app).await;
     assert_eq!(backup["state"], "proved", "{backup}");
     assert_eq!(backup["rows"], 1);
@@ -121,7 +138,6 @@ async fn a_database_that_was_lost_comes_back() {
     );
     write(&app, "test", "written later").await;
 
-    let (server, name) = (superuser("postgres").await, name_of(&keeper, &app).await);
     run(&server, &format!("drop database {name} with (force)")).await;
     let id = backup["id"].as_str().expect("an id");
     let refused = keeper.db(&app, &["restore", "-e", "test", id]).await;
@@ -130,11 +146,20 @@ async fn a_database_that_was_lost_comes_back() {
         .db(&app, &["restore", "-e", "test", id, "--yes"])
         .await
         .ok();
+    // The one before is not taken from pods that may still use it.
+    let drop = ["drop", "-e", "test", "--confirm", &name];
+    let refused = keeper.db(&app, &drop).await;
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("still use it"), "{}", refused.err);
     has(&app, "test", json!(["kept"])).await;
     let restored = name_of(&keeper, &app).await;
     assert_ne!(restored, name);
-    let who = get(&app.host("test"), "/whoami").await.json();
-    assert_eq!(who["database"], restored);
+    assert_eq!(settings(&server, &restored).await, set);
+    eventually("the app is in the restored database", || async {
+        let who = get(&app.host("test"), "/whoami").await.json();
+        (who["database"] == restored).then_some(())
+    })
+    .await;
     let extensions = "select extname::text from pg_extension where extname = 'pg_trgm'";
     let there: Option<String> = sqlx::query_scalar(extensions)
         .fetch_optional(&superuser(&restored).await)
@@ -142,10 +167,10 @@ async fn a_database_that_was_lost_comes_back() {
         .expect("the extensions");
     assert!(there.is_some());
     // What is left of the one before goes when somebody says so.
-    keeper
-        .db(&app, &["drop", "-e", "test", "--confirm", &name])
-        .await
-        .ok();
+    eventually("what is left of the one before is dropped", || async {
+        (keeper.db(&app, &drop).await.code == 0).then_some(())
+    })
+    .await;
     write(&app, "test", "and on").await;
     has(&app, "test", json!(["kept", "and on"])).await;
     // No scratch database stays.
@@ -269,7 +294,13 @@ async fn an_environment_gets_a_copy_of_anothers_database() {
         .await
         .ok();
     has(&app, "snap3", json!(["kept"])).await;
-    write(&app, "snap3", "its own").await;
+    // Until its old pod is gone, a note may be written into the database before.
+    eventually("the copy has a note of its own", || async {
+        write(&app, "snap3", "its own").await;
+        let notes = get(&app.host("snap3"), "/notes").await.json();
+        (notes[0] == "kept" && notes[1] == "its own").then_some(())
+    })
+    .await;
     has(&app, "test", json!(["kept"])).await;
 }
 
@@ -333,13 +364,21 @@ async fn fill(database: &str, mebibytes: u32) {
     run(&superuser(database).await, &statement).await;
 }
 
-/// Writes rows for ever, into a table that is dumped last and is there when this returns.
-async fn write_on(database: &str) {
+const WRITE: &str = "insert into written default values";
+
+/// A table with a row, which is dumped last.
+async fn written(database: &str) -> PgPool {
     let server = superuser(database).await;
     let make = format!("set role {database}; create table written (n serial); reset role");
     run(&server, &make).await;
+    run(&server, WRITE).await;
+    server
+}
+
+/// Writes rows for ever.
+async fn write_on(server: &PgPool) {
     loop {
-        run(&server, "insert into written default values").await;
+        run(server, WRITE).await;
     }
 }
 
@@ -352,9 +391,10 @@ async fn a_backup_in_a_bucket_is_proved_and_restored() {
     // Three parts of an upload, and three ranges of a download.
     fill(&name, 40).await;
     // What is written meanwhile is in the dump and in what it is compared with, or in neither.
+    let server = written(&name).await;
     let backup = tokio::select! {
         backup = keeper.back_up(&app) => backup,
-        () = write_on(&name) => unreachable!(),
+        () = write_on(&server) => unreachable!(),
     };
     assert_eq!(backup["state"], "proved", "{backup}");
     assert!(backup["rows"].as_i64() > Some(41), "{backup}");

@@ -29,8 +29,9 @@ use crate::{
     platform::Platform,
 };
 
-/// So often a step is tried before a backup has failed: a server may be away for a while.
-const TRIES: i32 = 5;
+/// So often a step is tried before a backup has failed, within half a minute at least: a server may be away
+/// for a while.
+const TRIES: i32 = 7;
 
 /// Does what is next for the backup that `lease` holds.
 ///

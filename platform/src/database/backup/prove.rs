@@ -154,8 +154,9 @@ async fn restore(
     let (who, name) = (wanted.account(), wanted.database);
     // The dump is whole: what fails is the server's trouble, or an extension's.
     programs::restore(server, &who, name, file).await?;
-    let contents = read(server, &who, name).await?;
-    same(dumped(backup)?.difference_of_rows(&contents))?;
+    let dumped = dumped(backup)?;
+    let contents = read(server, &who, name, dumped).await?;
+    same(dumped.difference_of_rows(&contents))?;
     Ok(contents)
 }
 
@@ -227,9 +228,16 @@ async fn fetch(platform: &Platform, backup: &Backup, file: &Path) -> Result<(), 
     Ok(())
 }
 
-async fn read(server: &Server, who: &Account, name: &str) -> anyhow::Result<Contents> {
+/// Completes what `pg_restore` made, and reads what is there then.
+async fn read(
+    server: &Server,
+    who: &Account,
+    name: &str,
+    dumped: &Contents,
+) -> anyhow::Result<Contents> {
     let what = || format!("the database server `{}`", server.name);
     let mut connection = server.connect_as(who, name).await.with_context(what)?;
+    dumped.set(&mut connection, name).await.with_context(what)?;
     connection.execute("begin").await.with_context(what)?;
     let contents = Contents::read(&mut connection).await;
     let _ = connection.close().await;

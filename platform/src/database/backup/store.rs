@@ -1,6 +1,6 @@
 //! Where dumps are kept: a directory, or a bucket of an S3-compatible store.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, os::unix::fs::DirBuilderExt, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use object_store::{
@@ -79,7 +79,11 @@ impl Store {
         match scheme {
             ObjectStoreScheme::Local => {
                 let folder = url.to_file_path().map_err(|()| anyhow!("{}", named()))?;
-                std::fs::create_dir_all(&folder)
+                // Whoever can read a dump has the data.
+                std::fs::DirBuilder::new()
+                    .recursive(true)
+                    .mode(0o700)
+                    .create(&folder)
                     .with_context(|| format!("the folder for backups {}", folder.display()))?;
                 Ok(Store {
                     objects: Arc::new(LocalFileSystem::new()),
