@@ -230,12 +230,12 @@ pub fn account(platform: &Platform, database: &Database) -> anyhow::Result<Accou
 ///
 /// # Errors
 /// When the settings have lost it.
-pub fn server<'p>(platform: &'p Platform, database: &Database) -> anyhow::Result<&'p Server> {
-    platform.databases.get(&database.server).with_context(|| {
-        format!(
+pub fn server<'p>(platform: &'p Platform, database: &Database) -> Result<&'p Server, MakeError> {
+    platform.databases.get(&database.server).ok_or_else(|| {
+        MakeError::Refused(format!(
             "the database server `{}` of {} is not in the platform's settings any more",
             database.server, database.name
-        )
+        ))
     })
 }
 

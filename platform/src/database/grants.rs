@@ -94,6 +94,10 @@ async fn let_in(
     grant: &Grant,
     password: &SecretString,
 ) -> Result<(), NotGranted> {
+    let _turn = match platform.databases.get(&grant.server) {
+        Some(server) => server.turn().await,
+        None => None,
+    };
     // One at a time per database: Postgres refuses to change a role's rights twice at once.
     let mut tx = platform.db.begin().await.context("a transaction")?;
     let database = database_of(&mut *tx, grant).await;

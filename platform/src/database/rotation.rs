@@ -17,7 +17,8 @@ use crate::{
     rollout,
 };
 
-/// How long it may take to lock a login.
+/// How long it may take to lock a login: the row's lock lasts no longer than the platform's own Postgres lets a
+/// transaction be idle.
 const LOCKING: Duration = Duration::from_secs(10);
 
 /// Why a password was not changed.
@@ -39,6 +40,7 @@ pub enum NotRotated {
 /// # Errors
 /// See [`NotRotated`]; the login in use works on whatever happens.
 pub async fn rotate(platform: &Platform, database: &Database) -> Result<(), NotRotated> {
+    let _turn = server(platform, database)?.turn().await;
     // One at a time: else one could write down its own password, and the server have another's.
     let mut tx = platform.db.begin().await.context("a transaction")?;
     let locked = db::databases::lock(&mut *tx, database.id).await;
@@ -78,7 +80,8 @@ pub async fn finish(platform: &Platform, environment: Uuid, namespace: &str) -> 
         if in_use.contains(&before) {
             continue;
         }
-        if let Err(error) = lock_other(platform, database).await {
+        let locking = timeout(LOCKING, lock_other(platform, database)).await;
+        if let Err(error) = locking.map_err(Into::into).flatten() {
             let error = format!("{error:#}");
             tracing::warn!(
                 database = database.name,
@@ -91,6 +94,7 @@ pub async fn finish(platform: &Platform, environment: Uuid, namespace: &str) -> 
 }
 
 async fn lock_other(platform: &Platform, seen: &Database) -> anyhow::Result<()> {
+    let _turn = server(platform, seen)?.turn().await;
     // Another controller may have finished this rotation, and the next one have begun: then it is this
     // login's turn.
     let mut tx = platform.db.begin().await.context("a transaction")?;
@@ -99,9 +103,7 @@ async fn lock_other(platform: &Platform, seen: &Database) -> anyhow::Result<()> 
         return Ok(());
     }
     let before = database.login.other().role(&database.name);
-    // The row's lock lasts no longer than the platform's own Postgres lets a transaction be idle.
-    let locking = provision::lock(server(platform, &database)?, &before);
-    timeout(LOCKING, locking).await??;
+    provision::lock(server(platform, &database)?, &before).await?;
     db::databases::other_is_locked(&mut *tx, database.id).await?;
     Ok(tx.commit().await?)
 }

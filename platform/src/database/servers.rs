@@ -14,7 +14,13 @@ use sqlx::{
     ConnectOptions, Connection, PgConnection,
     postgres::{PgConnectOptions, PgSslMode},
 };
-use tokio::{net::TcpStream, runtime::Handle, task::spawn_blocking, time::timeout};
+use tokio::{
+    net::TcpStream,
+    runtime::Handle,
+    sync::{Semaphore, SemaphorePermit},
+    task::spawn_blocking,
+    time::timeout,
+};
 
 use super::connection::Tls;
 use crate::config::{read_secret, read_toml};
@@ -65,7 +71,12 @@ pub struct Server {
     /// An instance of Google's Cloud SQL, `project:region:instance`: pods reach it through Google's
     /// proxy, which stands beside ours.
     pub cloud_sql_instance: Option<String>,
+    turns: Semaphore,
 }
+
+/// Of the platform's own connections to its Postgres, so many may wait for one server at the same time: one
+/// that does not answer is not to keep the platform from everything else.
+const TURNS: usize = 4;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -197,6 +208,7 @@ impl Server {
             pool_size: section.pool_size,
             statement_timeout: section.statement_timeout_seconds.map(Duration::from_secs),
             cloud_sql_instance: section.cloud_sql_instance,
+            turns: Semaphore::new(TURNS),
         })
     }
 
@@ -209,6 +221,13 @@ impl Server {
     /// Whether an appling may ask for an extension.
     pub fn allows(&self, extension: &str) -> bool {
         self.extensions.iter().any(|allowed| allowed == extension)
+    }
+
+    /// Waits for a turn: to be had before a transaction on the platform's own Postgres in which this server is
+    /// asked.
+    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.turns.acquire().await.ok()
     }
 
     /// A connection of the platform's account, to the database that is there anyway. It never connects to

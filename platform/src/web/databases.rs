@@ -19,6 +19,7 @@ use crate::{
     database::{
         backup::contents::Contents,
         environment::{account, server},
+        names::Login,
         provision::{self, MakeError},
         rotation::{self, NotRotated},
         servers::{Account, Server},
@@ -26,6 +27,8 @@ use crate::{
     db::{self, apps::App, backups::Backup, databases::Database, verdicts::Verdict},
     lease::Work,
     platform::Platform,
+    release::spec::namespace,
+    rollout,
 };
 
 /// Of a database that nothing can be asked or done of.
@@ -148,7 +151,7 @@ pub struct Named {
 }
 
 /// `DELETE /api/apps/{app}/environments/{environment}/databases?name=N`: the database of this name, and
-/// all that is in it. One that an appling is connected to stays.
+/// all that is in it. One that an appling is connected to stays, and so does one that pods may still use.
 pub async fn delete(
     State(platform): State<Platform>,
     Path((app, environment)): Path<(String, String)>,
@@ -158,7 +161,7 @@ pub async fn delete(
     let Named { name } = named;
     let none = || no_database(&place.app, place.environment);
     let id = place.id.ok_or_else(none)?;
-    if drop_former(&platform, id, &name).await? {
+    if drop_former(&platform, &place, id, &name).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     let databases = db::databases::of_environment(&platform.db, id).await?;
@@ -184,24 +187,45 @@ pub async fn delete(
     // again.
     db::databases::retire(&mut *tx, database.id).await?;
     tx.commit().await?;
-    drop_former(&platform, id, &name).await?;
+    drop_former(&platform, &place, id, &name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Drops a database of an environment that is nobody's any more; `false` when there is none of this name.
-async fn drop_former(platform: &Platform, environment: Uuid, name: &str) -> Answer<bool> {
+async fn drop_former(
+    platform: &Platform,
+    place: &Place,
+    environment: Uuid,
+    name: &str,
+) -> Answer<bool> {
     let former = db::databases::former(&platform.db, environment).await?;
     let Some(database) = former.into_iter().find(|one| one.name == name) else {
         return Ok(false);
     };
     let server = platform.databases.get(&database.server);
-    let server = server.ok_or_else(|| Problem::conflict("server_lost", LOST))?;
+    let server = server.ok_or_else(lost)?;
+    // It is nobody's, but the pods of the version before may not be gone yet.
+    let namespace = namespace(&place.app.name, place.environment);
+    let logins = rollout::secrets::logins(&platform.cluster, &namespace).await?;
+    if [Login::A, Login::B]
+        .iter()
+        .any(|login| logins.contains(&login.role(name)))
+    {
+        let message = "pods that are being replaced still use it";
+        return Err(Problem::conflict("in_use", message).hint("try again in half a minute"));
+    }
     provision::delete(server, name)
         .await
         .map_err(|error| unavailable(&error))?;
     db::databases::delete_former(&platform.db, database.id).await?;
     tracing::info!(database = name, "database dropped");
     Ok(true)
+}
+
+pub(super) fn lost() -> Problem {
+    Problem::conflict("server_lost", LOST).hint(
+        "whoever runs the platform can name it again, in the file that HOPS_POSTGRES_SERVERS names",
+    )
 }
 
 pub(super) fn unavailable(error: &MakeError) -> Problem {

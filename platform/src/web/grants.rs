@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use axum::{
     Extension, Json,
     extract::{Path, Request, State},
@@ -88,7 +87,7 @@ pub async fn create(
         return Err(Problem::conflict("not_made", message)
             .hint("the next release makes it; hops status says how that goes"));
     }
-    let server = server(&platform, &database)?;
+    let server = server(&platform, &database).map_err(|error| unavailable(&error))?;
     let made = grants::make(&platform, &database, &asked, &who).await;
     let (grant, password) = made.map_err(|error| match error {
         NotGranted::Server(error) => unavailable(&error),
@@ -193,7 +192,7 @@ pub async fn tunnel(
         ));
     };
     let of = platform.databases.get(&grant.server);
-    let of = of.context("its database server is not in the settings any more")?;
+    let of = of.ok_or_else(databases::lost)?;
     let there = of.dial().await.map_err(|error| {
         tracing::warn!(server = of.name, %error, "a database server was not reached");
         let message = format!("the database server `{}` does not answer", of.name);
