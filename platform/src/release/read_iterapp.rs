@@ -1,5 +1,7 @@
 //! Reading `iterapp.toml` and its companions at a commit.
 
+use std::ops::Range;
+
 use iterapp_schema::{
     AppName, Assembled, Code, Diagnostic, EnvValue, Environment, External, FILE_NAME, Iterapp,
     Sources, assemble, render,
@@ -140,24 +142,50 @@ fn mistakes(shut: &Shut, environment: Environment, sources: &Sources) -> Vec<Dia
         Source::Sealed(_) => None,
         Source::Named { key, .. } => Some(key),
     };
-    let mut found = Vec::new();
+    // A name and its key stand in one line, unless their table has a header of its own. `[postgres] external`
+    // names no key: it is always the same.
+    let names_key = |line: &str| {
+        key.is_none_or(|key| {
+            let is_external = key == External::KEY && line.trim_start().starts_with("external");
+            is_external || quoted(line, key).next().is_some()
+        })
+    };
+    let (mut found, mut less_sure) = (Vec::new(), Vec::new());
     for (file, content) in sources.iter() {
-        for (start, _) in content.match_indices(&format!("\"{text}\"")) {
-            let line = content[start..].lines().next().unwrap_or_default();
-            // `[postgres] external` names no key: it is always the same.
-            let names_key =
-                |key: &String| key == External::KEY || line.contains(&format!("\"{key}\""));
-            if key.is_none_or(names_key) {
-                let place = start + 1..start + 1 + text.len();
-                let problem = Diagnostic::new(code, file, message.clone()).at(place);
-                found.push(problem.hint(hint.clone()));
+        for place in quoted(content, text) {
+            let line = line_at(content, place.start);
+            let problem = Diagnostic::new(code, file, message.clone()).at(place);
+            match names_key(line) {
+                true => found.push(problem.hint(hint.clone())),
+                false => less_sure.push(problem.hint(hint.clone())),
             }
         }
     }
-    if found.is_empty() {
-        found.push(Diagnostic::new(code, FILE_NAME, message).hint(hint));
+    match (found.is_empty(), less_sure.is_empty()) {
+        (false, _) => found,
+        (true, false) => less_sure,
+        (true, true) => vec![Diagnostic::new(code, FILE_NAME, message).hint(hint)],
     }
-    found
+}
+
+/// Where a text stands between quotes, of either kind.
+fn quoted(content: &str, text: &str) -> impl Iterator<Item = Range<usize>> + use<> {
+    let length = text.len();
+    let mut starts: Vec<usize> = ['"', '\'']
+        .iter()
+        .flat_map(|quote| {
+            let whole = format!("{quote}{text}{quote}");
+            let starts = content.match_indices(&whole).map(|(start, _)| start + 1);
+            starts.collect::<Vec<_>>()
+        })
+        .collect();
+    starts.sort_unstable();
+    starts.into_iter().map(move |start| start..start + length)
+}
+
+fn line_at(content: &str, place: usize) -> &str {
+    let start = content[..place].rfind('\n').map_or(0, |end| end + 1);
+    content[start..].lines().next().unwrap_or_default()
 }
 
 /// Where a push of the default branch goes: as the files say; when they cannot be read, where the
