@@ -520,7 +520,7 @@ async fn what_was_changed_by_hand_is_put_right() {
     let sidecar = r#"[{"op":"add","path":"/spec/template/spec/containers/-","value":{"name":"extra","image":"busybox"}}]"#;
     world.kubectl(&["patch", "deployment", "web", "--type=json", "-p", sidecar]);
 
-    let place = tokio::time::timeout(Duration::from_secs(5), changes.recv()).await;
+    let place = tokio::time::timeout(Duration::from_secs(20), changes.recv()).await;
     assert_eq!(
         place.unwrap(),
         Some((world.app().clone(), Environment::Test))
@@ -753,7 +753,7 @@ async fn a_quota_is_told() {
     world.succeed().await;
     world.kubectl(&["create", "quota", "small", "--hard=pods=2"]);
     world.wanted.versions = vec![version("web", "two")];
-    let reason = world.fail(5).await;
+    let reason = world.fail(20).await;
     println!("{reason}");
     assert_eq!(
         reason.summary,

@@ -171,21 +171,36 @@ fn resource(kind: &str) -> (&'static str, &'static str) {
     }
 }
 
-/// What Kubernetes has at a path, and the path.
+/// What Kubernetes has at a path, and the path. A busy apiserver is asked again.
 fn read(path: &str) -> (Value, String) {
+    const TRIES: usize = 10;
+    let mut last = String::new();
+    for _ in 0..TRIES {
+        match try_read(path) {
+            Ok((status, text)) if status != 429 && status < 500 => {
+                let object = serde_json::from_str(&text).unwrap_or(Value::Null);
+                return (object, path.to_owned());
+            }
+            Ok((_, text)) => last = text,
+            Err(error) => last = error.to_string(),
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    panic!("reading {path}: {last}")
+}
+
+fn try_read(path: &str) -> Result<(u16, String), ureq::Error> {
     let url = format!("{}{path}", proxy());
-    let answer = ureq::get(&url)
+    let mut answer = ureq::get(&url)
         .config()
         .timeout_global(Some(Duration::from_secs(20)))
         .http_status_as_error(false)
         .build()
-        .call();
-    let body = answer.and_then(|mut answer| answer.body_mut().read_to_string());
-    let text = body.unwrap_or_else(|error| panic!("reading {path}: {error}"));
-    (
-        serde_json::from_str(&text).unwrap_or(Value::Null),
-        path.to_owned(),
-    )
+        .call()?;
+    Ok((
+        answer.status().as_u16(),
+        answer.body_mut().read_to_string()?,
+    ))
 }
 
 /// The address of a `kubectl proxy` that ends with the test binary.

@@ -58,12 +58,12 @@ pub fn shared() -> &'static Platform {
     SHARED.get_or_init(|| resident(Options::default()))
 }
 
-/// Another one, which gives up on a candidate after 20 s: for tests of what does not become ready.
+/// Another one, which gives up on a candidate after 30 s: for tests of what does not become ready.
 pub fn impatient() -> &'static Platform {
     static IMPATIENT: OnceLock<Platform> = OnceLock::new();
     IMPATIENT.get_or_init(|| {
         resident(Options {
-            rollout_deadline: 20,
+            rollout_deadline: 30,
             ..Options::default()
         })
     })

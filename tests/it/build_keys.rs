@@ -182,10 +182,11 @@ async fn an_appling_of_which_nothing_watched_changes_keeps_its_image_and_its_pod
     let fourth = app.push_live(&repo).await;
     assert_ne!(fourth.appling("web")["image"], image);
     runs(&app, &host, &four).await;
-    assert_eq!(
-        app.get_of("web", "test", "/file?path=/shared").await.body,
-        "two"
-    );
+    let is_two = || async {
+        let shared = app.get_of("web", "test", "/file?path=/shared").await.body;
+        (shared == "two").then_some(())
+    };
+    eventually("the shared file is the new one", is_two).await;
     repo.write("web/Dockerfile", &dockerfile("web/message"));
     let five = repo.commit("the Dockerfile").await;
     app.push_live(&repo).await;

@@ -158,9 +158,12 @@ async fn killed_controllers_lose_nothing_and_do_nothing_twice() {
         let last = app.push_live(repo).await;
         assert_eq!(last.0["commit"], commit.as_str());
         for appling in ["web", "api"] {
-            let answer = app.get_of(appling, "test", "/").await.json();
-            assert_eq!(answer["message"], "last");
-            assert_eq!(answer["sha"], commit.as_str());
+            let host = app.host_of(appling, "test");
+            let is_last = || async {
+                let answer = tests::get(&host, "/").await.json();
+                (answer["message"] == "last" && answer["sha"] == commit.as_str()).then_some(())
+            };
+            eventually(&format!("{host} answers with the last version"), is_last).await;
         }
         assert_ended_once(app, &database).await;
         sets.look(app);

@@ -88,6 +88,60 @@ async fn each_environment_has_databases_of_its_own_for_every_driver() {
     }
 }
 
+// What a session leaves behind is not the next one's, which is the owner again, like every first one.
+#[tokio::test]
+async fn a_session_has_nothing_of_the_one_before() {
+    let app = shared().app("sessions").await;
+    let repo = Repo::server("one", "replicas = 1\n[postgres]\n").await;
+    app.push_live(&repo).await;
+    let name = name_of(shared(), &app, "test").await;
+    let pod = Pod::all(&app.namespace("test")).remove(0);
+    // Each session says which of the server's processes it has, and then all that it is asked.
+    let session = |statements: &[&str]| -> Vec<String> {
+        let psql =
+            "psql --host 127.0.0.1 --username app --no-psqlrc --quiet --tuples-only --no-align";
+        let mut command = vec![
+            "exec",
+            "-n",
+            pod.namespace(),
+            pod.name(),
+            "-c",
+            "sql-proxy",
+            "--",
+        ];
+        command.extend(psql.split(' '));
+        command.extend(["app", "--set", "ON_ERROR_STOP=1"]);
+        for statement in [&["select pg_backend_pid()"], statements].concat() {
+            command.extend(["--command", statement]);
+        }
+        Kube::run(&command).lines().map(str::to_owned).collect()
+    };
+    let first = session(&[
+        "set role none",
+        "set search_path = nowhere",
+        "set statement_timeout = 4711",
+        "create temporary table left_over (n int)",
+        "prepare left_over as select 1",
+        "select pg_advisory_lock(4711)",
+        "select current_user",
+    ]);
+    assert_eq!(first[2], format!("{name}_a"));
+    let second = session(&[
+        "select current_user",
+        "show search_path",
+        "show statement_timeout",
+        "select to_regclass('pg_temp.left_over') is null",
+        "select count(*) from pg_prepared_statements",
+        "select count(*) from pg_locks where locktype = 'advisory' and objid = 4711",
+        "create table made_later (n int)",
+        "select tableowner from pg_tables where tablename = 'made_later'",
+        "select has_schema_privilege('public', 'public', 'usage, create')",
+    ]);
+    let path = "\"$user\", public";
+    let wanted = [&first[0], &name, path, "0", "t", "0", "0", &name, "f"];
+    assert_eq!(second, wanted);
+}
+
 const EXTENSIONS: &str = "[postgres]\nextensions = [\"uuid-ossp\", \"pg_trgm\"]";
 
 async fn extensions(database: &PgPool) -> Vec<String> {
@@ -456,7 +510,7 @@ async fn more_connections_than_there_are_is_told_before_anything_begins() {
     assert_eq!(release.state(), "failed");
     let reason = release.reason();
     assert!(
-        reason.contains("takes 100 connections") && reason.contains("15 pods"),
+        reason.contains("takes 100 connections") && reason.contains("24 pods"),
         "{reason}"
     );
     assert!(Pod::all(&app.namespace("test")).is_empty());
@@ -495,23 +549,30 @@ async fn a_server_that_left_the_settings_is_told_of() {
     assert_eq!(app.get("test", "/").await.json()["message"], "one");
 
     // Back, with other limits: the next release brings them to the database that is there.
-    restart(&format!("{named}connection_limit = 50\n"));
+    restart(&format!(
+        "{named}connection_limit = 50\nstatement_timeout_seconds = 7\n"
+    ));
     let told = info(&platform, &app, "test").await.remove(0);
     assert_eq!(told["trouble"], Value::Null);
     let name = told["name"].as_str().expect("a name");
     let limits = || async {
-        let of =
-            "select datconnlimit, (select array_agg(rolconnlimit order by rolname) from pg_roles
-            where rolname in ($1 || '_a', $1 || '_b')) from pg_database where datname = $1";
+        let of = "select datconnlimit, array_agg(rolconnlimit order by rolname),
+              array_agg(array_to_string(rolconfig, ' ') order by rolname)
+            from pg_database, pg_roles
+            where datname = $1 and rolname in ($1 || '_a', $1 || '_b') group by 1";
         let limits = sqlx::query_as(of).bind(name);
-        let found: Result<(i32, Vec<i32>), _> =
+        let found: Result<(i32, Vec<i32>, Vec<String>), _> =
             limits.fetch_one(&server.superuser("postgres").await).await;
         found.expect("the limits")
     };
-    assert_eq!(limits().await, (100, vec![100, 100]));
+    let wanted = |connections: i32, timeout: &str| {
+        let settings = format!("role={name} statement_timeout={timeout}");
+        (connections, vec![connections; 2], vec![settings; 2])
+    };
+    assert_eq!(limits().await, wanted(100, "0"));
     repo.change("three").await;
     app.push_live(&repo).await;
-    assert_eq!(limits().await, (50, vec![50, 50]));
+    assert_eq!(limits().await, wanted(50, "7000"));
 }
 
 /// Google's proxy needs Google: what is shown is that the cluster takes all of it as it was meant, and that
@@ -710,7 +771,16 @@ async fn a_database_is_dropped_by_name_when_nobody_is_connected_to_it() {
     assert_eq!(name_of(shared(), &app, "test").await, name);
     let mistyped = run(drop(format!("{name}x"))).await;
     assert_eq!(mistyped.code, 1);
-    run(drop(name.clone())).await.ok();
+    eventually("it is dropped once no pod uses it", || async {
+        let ran = run(drop(name.clone())).await;
+        assert!(
+            ran.code == 0 || ran.err.contains("still use it"),
+            "{}",
+            ran.err
+        );
+        (ran.code == 0).then_some(())
+    })
+    .await;
     assert_eq!(role(&name).await, Value::Null);
     assert_eq!(info(shared(), &app, "test").await, Vec::<Value>::new());
 }

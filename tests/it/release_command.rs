@@ -377,7 +377,7 @@ async fn a_killed_controller_runs_it_once() {
 #[tokio::test]
 async fn one_that_does_not_end_or_is_deleted_has_failed() {
     let platform = Platform::start(Options {
-        variables: vec![("HOPS_RELEASE_COMMAND_DEADLINE".to_owned(), "12".to_owned())],
+        variables: vec![("HOPS_RELEASE_COMMAND_DEADLINE".to_owned(), "30".to_owned())],
         ..Options::default()
     });
     let notes = Notes::start(&platform).await;
@@ -390,7 +390,7 @@ async fn one_that_does_not_end_or_is_deleted_has_failed() {
 
     repo.change("two").await;
     let pushed = app.push(&repo).await;
-    let late = "its release command had not ended after 12 s, and was ended";
+    let late = "its release command had not ended after 30 s, and was ended";
     assert!(pushed.remote().contains(late), "{}", pushed.output);
     assert!(app.last_release().await.reason().contains(late));
 

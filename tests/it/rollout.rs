@@ -212,7 +212,9 @@ async fn an_unready_version_gets_no_traffic() {
                 .find(|pod| pod.version() != before && pod.is_running())
         };
         let candidate = eventually("a pod of the new version runs", candidate).await;
-        assert_eq!(candidate.get("/").await.json()["message"], "two");
+        let answers =
+            || async { (candidate.get("/").await.json()["message"] == "two").then_some(()) };
+        eventually("it answers by itself", answers).await;
         let answers = messages(&app.host("test"), 100).await;
         let now = candidate.again();
         assert!(now.is_running(), "it was to run all the while");

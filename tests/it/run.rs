@@ -67,10 +67,12 @@ async fn an_app_has_its_grace_period_to_end() {
         gone.then_some(())
     })
     .await;
-    let [patient, hasty] = logs.map(|log| log.text());
-    assert!(patient.contains("SIGTERM"), "{patient}");
-    assert!(patient.contains("ended by itself"), "{patient}");
-    assert!(hasty.contains("SIGTERM"), "{hasty}");
+    let said = || async {
+        let [patient, hasty] = logs.each_ref().map(|log| log.text());
+        let patient_ended = patient.contains("SIGTERM") && patient.contains("ended by itself");
+        (patient_ended && hasty.contains("SIGTERM")).then_some(hasty)
+    };
+    let hasty = eventually("their last lines are there", said).await;
     assert!(!hasty.contains("ended by itself"), "{hasty}");
 }
 

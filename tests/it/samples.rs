@@ -14,6 +14,7 @@ async fn log_has(app: &App<'_>, words: &str) {
     eventually(words, || async {
         let pods = Pod::all(&app.namespace("test"));
         pods.iter()
+            .filter(|pod| pod.is_running())
             .any(|pod| pod.log().contains(words))
             .then_some(())
     })

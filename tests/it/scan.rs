@@ -246,6 +246,12 @@ async fn nothing_that_the_platform_writes_holds_a_secret() {
     let word = tests::unique("word");
     let repo = repository(&hops, &app, &secrets, &word).await;
     let built = app.push_live(&repo).await;
+    // The secrets of its cron job's request are there as soon as that one is.
+    let has_cron_job = || async {
+        let jobs = Kube::names("cronjobs", &app.namespace("test"));
+        (!jobs.is_empty()).then_some(())
+    };
+    eventually("its cron job is there", has_cron_job).await;
     // Its pod says what it was given, and so does a container that fails.
     for secret in secrets
         .named
