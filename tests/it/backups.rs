@@ -122,7 +122,7 @@ async fn a_database_that_was_lost_comes_back() {
     let (server, name) = (superuser("postgres").await, name_of(&keeper, &app).await);
     for setting in [
         "search_path = \"no where\", public",
-        "shop.greeting = 'it''s = me'",
+        "application_name = 'it''s = me'",
     ] {
         run(&server, &format!("alter database {name} set {setting}")).await;
     }

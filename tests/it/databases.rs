@@ -98,8 +98,7 @@ async fn a_session_has_nothing_of_the_one_before() {
     let pod = Pod::all(&app.namespace("test")).remove(0);
     // Each session says which of the server's processes it has, and then all that it is asked.
     let session = |statements: &[&str]| -> Vec<String> {
-        let psql =
-            "psql --host 127.0.0.1 --username app --no-psqlrc --quiet --tuples-only --no-align";
+        let psql = "psql --host 127.0.0.1 --no-psqlrc --quiet --tuples-only --no-align --username";
         let mut command = vec![
             "exec",
             "-n",
@@ -110,7 +109,7 @@ async fn a_session_has_nothing_of_the_one_before() {
             "--",
         ];
         command.extend(psql.split(' '));
-        command.extend(["app", "--set", "ON_ERROR_STOP=1"]);
+        command.extend([&name, &name, "--set", "ON_ERROR_STOP=1"]);
         for statement in [&["select pg_backend_pid()"], statements].concat() {
             command.extend(["--command", statement]);
         }
