@@ -110,7 +110,7 @@ async fn name_of(keeper: &Keeper, app: &App<'_>) -> String {
 /// What `alter database … set` has set.
 async fn settings(server: &PgPool, database: &str) -> Vec<String> {
     let set = "select unnest(setconfig) from pg_db_role_setting, pg_database
-        where setrole = 0 and setdatabase = pg_database.oid and datname = $1";
+        where setrole = 0 and setdatabase = pg_database.oid and datname = $1 order by 1";
     let set = sqlx::query_scalar(set).bind(database).fetch_all(server);
     set.await.expect("its settings")
 }
