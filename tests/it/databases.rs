@@ -88,7 +88,8 @@ async fn each_environment_has_databases_of_its_own_for_every_driver() {
     }
 }
 
-// What a session leaves behind is not the next one's, which is the owner again, like every first one.
+// What a session leaves behind is not the next one's, which is the owner again, like every first one. (Newer
+// servers than November 2024's would see to the owner by themselves, and the stack's is one.)
 #[tokio::test]
 async fn a_session_has_nothing_of_the_one_before() {
     let app = shared().app("sessions").await;

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 use tests::{
-    App, Deployed, Forge, Hops, Kube, Options, Platform, Pod, Repo, Role, eventually, find_below,
-    find_in, is_secret, server_image, setting, shared, unique,
+    App, Deployed, Forge, Hops, Kube, Options, Platform, Pod, Repo, Role, dockerfile, eventually,
+    find_below, find_in, is_secret, server_image, setting, shared, unique,
 };
 
 /// Seals a value for an app.
@@ -272,6 +272,44 @@ async fn plain_configuration_is_variables_and_files_and_is_warned_of_when_it_is_
     app.push_live(&repo).await;
     let green = "{ \"colour\": \"green\" }";
     app.file_is("test", settings, green).await;
+}
+
+// A release command's pod is shown after its end: without what was secret then, also when that has changed.
+// Proves: K32
+#[tokio::test]
+async fn what_ended_pods_said_stays_blotted_out() {
+    let app = shared().app("ended").await;
+    set_secret(&app, "door", "word", "open sesame 4731").await;
+    let iterapp = "replicas = 1\nrelease_command = [\"/bin/busybox\", \"sh\", \"-c\", \"echo said: $WORD\"]\n\
+                   [env.common]\nWORD = { secret = \"door\", key = \"word\" }\n";
+    let repo = Repo::server("one", iterapp).await;
+    let with_shell = dockerfile("message") + "\nCOPY --from=busybox /bin/busybox /bin/busybox\n";
+    repo.write("Dockerfile", &with_shell);
+    repo.commit("with a shell").await;
+    app.push_live(&repo).await;
+    let namespace = app.namespace("test");
+    let before: Vec<Pod> = Pod::all(&namespace)
+        .into_iter()
+        .filter(Pod::is_running)
+        .collect();
+    set_secret(&app, "door", "word", "open sesame 4732").await;
+    sees(&app, "WORD", "open sesame 4732").await;
+    let gone = || async {
+        before
+            .iter()
+            .all(|pod| pod.again().name().is_empty())
+            .then_some(())
+    };
+    eventually("the pods of before are gone", gone).await;
+    // What nobody needs any more would go with the next pass.
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    let hops = Hops::of(shared());
+    let logs = hops
+        .run(&["logs", "-a", &app.name, "-e", "test"])
+        .await
+        .ok();
+    assert!(logs.out.contains("said: ***"), "{}", logs.out);
+    assert!(!logs.out.contains("sesame"), "{}", logs.out);
 }
 
 // What is too long to be shown whole is cut, but not before what is secret in it is gone.

@@ -287,11 +287,11 @@ pub fn pgbouncer(connection: &Connection, pooling: Pooling) -> BTreeMap<String, 
     files
 }
 
-/// What a connection to the server is put back to before another session gets it: all that `DISCARD ALL`
+/// How a connection to the server is put back, with session pooling, before another session gets it: all that `DISCARD ALL`
 /// does, and the role that the login has by itself. Postgres before its releases of November 2024 forgets that at
 /// `DISCARD ALL`, and what the session made then would be the login's and not the owner's.
 /// <https://www.postgresql.org/docs/current/sql-discard.html>
-const RESET: &str = "CLOSE ALL; RESET ROLE; RESET ALL; DEALLOCATE ALL; UNLISTEN *; \
+const RESET: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; DEALLOCATE ALL; UNLISTEN *; \
     SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES";
 
 /// Where the proxy finds its files.

@@ -144,48 +144,60 @@ fn mistakes(shut: &Shut, environment: Environment, sources: &Sources) -> Vec<Dia
     };
     // A name and its key stand in one line, unless their table has a header of its own. `[postgres] external`
     // names no key: it is always the same.
-    let names_key = |line: &str| {
-        key.is_none_or(|key| {
-            let is_external = key == External::KEY && line.trim_start().starts_with("external");
-            is_external || quoted(line, key).next().is_some()
-        })
+    let names_key = |line: &str, assigned: &str| match (key, assigned) {
+        (None, _) => true,
+        (Some(key), "external") => key == External::KEY,
+        (Some(key), _) => !quoted(line, key).is_empty(),
     };
-    let (mut found, mut less_sure) = (Vec::new(), Vec::new());
+    let (mut sure, mut others) = (Vec::new(), Vec::new());
     for (file, content) in sources.iter() {
         for place in quoted(content, text) {
-            let line = line_at(content, place.start);
-            let problem = Diagnostic::new(code, file, message.clone()).at(place);
-            match names_key(line) {
-                true => found.push(problem.hint(hint.clone())),
-                false => less_sure.push(problem.hint(hint.clone())),
+            let (line, assigned) = (
+                line_at(content, place.start),
+                assigned(content, place.start),
+            );
+            if key.is_some() && !matches!(assigned, "secret" | "external") {
+                continue;
             }
+            let problem = Diagnostic::new(code, file, message.clone()).at(place);
+            let found = match names_key(line, assigned) {
+                true => &mut sure,
+                false => &mut others,
+            };
+            found.push(problem.hint(hint.clone()));
         }
     }
-    match (found.is_empty(), less_sure.is_empty()) {
-        (false, _) => found,
-        (true, false) => less_sure,
+    match (sure.is_empty(), others.is_empty()) {
+        (false, _) => sure,
+        (true, false) => others,
         (true, true) => vec![Diagnostic::new(code, FILE_NAME, message).hint(hint)],
     }
 }
 
 /// Where a text stands between quotes, of either kind.
-fn quoted(content: &str, text: &str) -> impl Iterator<Item = Range<usize>> + use<> {
-    let length = text.len();
-    let mut starts: Vec<usize> = ['"', '\'']
-        .iter()
-        .flat_map(|quote| {
-            let whole = format!("{quote}{text}{quote}");
-            let starts = content.match_indices(&whole).map(|(start, _)| start + 1);
-            starts.collect::<Vec<_>>()
-        })
-        .collect();
-    starts.sort_unstable();
-    starts.into_iter().map(move |start| start..start + length)
+fn quoted(content: &str, text: &str) -> Vec<Range<usize>> {
+    let mut places = Vec::new();
+    for quote in ['"', '\''] {
+        let whole = format!("{quote}{text}{quote}");
+        let starts = content.match_indices(&whole).map(|(start, _)| start + 1);
+        places.extend(starts.map(|start| start..start + text.len()));
+    }
+    places.sort_unstable_by_key(|place| place.start);
+    places
 }
 
 fn line_at(content: &str, place: usize) -> &str {
     let start = content[..place].rfind('\n').map_or(0, |end| end + 1);
     content[start..].lines().next().unwrap_or_default()
+}
+
+/// The key that a text between quotes is the value of; whatever stands before it where it is none's.
+fn assigned(content: &str, place: usize) -> &str {
+    let before = content[..place].trim_end_matches(['"', '\'']).trim_end();
+    let before = before.strip_suffix('=').unwrap_or_default().trim_end();
+    let before = before.trim_end_matches(['"', '\'']);
+    let is_of_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    before.rsplit(|c| !is_of_key(c)).next().unwrap_or_default()
 }
 
 /// Where a push of the default branch goes: as the files say; when they cannot be read, where the
@@ -203,5 +215,64 @@ pub async fn default_environment(
         None => Ok(db::releases::last_pushed_environment(db, app)
             .await?
             .unwrap_or(Environment::Test)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines that are told of a secret that is not there, or of a value that does not open.
+    fn lines(source: Source, text: &str) -> Vec<usize> {
+        let mut sources = Sources::default();
+        sources.insert(FILE_NAME, text);
+        let reason = "is not there; set it".to_owned();
+        let found = mistakes(&Shut { source, reason }, Environment::Test, &sources);
+        let line = |problem: &Diagnostic| {
+            let start = problem.span.as_ref().map(|span| span.start);
+            start.map_or(0, |start| text[..start].matches('\n').count() + 1)
+        };
+        found.iter().map(line).collect()
+    }
+
+    fn named(secret: &str, key: &str) -> Source {
+        Source::Named {
+            secret: secret.to_owned(),
+            key: key.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_secret_is_told_of_where_it_is_named() {
+        let text = r#"name = "shop"
+[env.common]
+ONE = { secret = "shop", key = "token" }
+TWO = { key = 'token', secret = 'shop' }
+THREE = { "secret" = "shop", key = "other" }
+FOUR = "shop"
+"#;
+        assert_eq!(lines(named("shop", "token"), text), [3, 4]);
+        assert_eq!(lines(named("shop", "other"), text), [5]);
+        // Somewhere, if it is not seen where.
+        assert_eq!(lines(named("gone", "token"), text), [0]);
+    }
+
+    #[test]
+    fn a_table_of_its_own_has_the_name_in_one_line_and_the_key_in_another() {
+        let text = "name = \"shop\"\n[env.common.TOKEN]\nsecret = \"shop\"\nkey = \"token\"\n";
+        assert_eq!(lines(named("shop", "token"), text), [3]);
+    }
+
+    #[test]
+    fn an_external_database_is_no_other_word() {
+        let text =
+            "[postgres]\nexternal = 'billing'\n[experimental]\nisolate-allow-apps = \"billing\"\n";
+        assert_eq!(lines(named("billing", External::KEY), text), [2]);
+    }
+
+    #[test]
+    fn a_sealed_value_is_told_of_wherever_it_stands() {
+        let text = "[env.common]\nA = { encrypted = \"AQCf\" }\nB = { encrypted = 'AQCf' }\n";
+        assert_eq!(lines(Source::Sealed("AQCf".to_owned()), text), [2, 3]);
     }
 }

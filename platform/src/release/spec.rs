@@ -233,20 +233,20 @@ impl WantedEnvironment {
 
     /// Blots out the secrets of all of these.
     pub fn redactor(&self) -> Redactor {
+        let secrets = self.secrets();
+        Redactor::new(secrets.iter().map(|value| value.expose_secret().as_bytes()))
+    }
+
+    /// The secrets of all of these.
+    pub fn secrets(&self) -> Vec<SecretString> {
         let passwords = self.databases.0.values().map(|one| one.password.clone());
         let external = self.specs().filter_map(ApplingSpec::external_database);
         let addresses = external.filter_map(|external| {
             let opened = self.opened.get(&external.address)?;
             Some(Address::parse(&opened.value).ok()?.connection("").password)
         });
-        let all: Vec<SecretString> = self
-            .opened
-            .values()
-            .cloned()
-            .chain(passwords)
-            .chain(addresses)
-            .collect();
-        Redactor::new(all.iter().map(|value| value.expose_secret().as_bytes()))
+        let opened = self.opened.values().cloned();
+        opened.chain(passwords).chain(addresses).collect()
     }
 
     /// The namespace `apps-{app}-{environment}` that holds everything of this environment.

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::ListParams;
 use kube::core::PartialObjectMeta;
-use secrecy::SecretSlice;
+use secrecy::{ExposeSecret, SecretSlice};
 
 use super::cluster::{Cluster, ClusterError};
 use super::desired::REQUEST;
@@ -49,8 +49,9 @@ pub async fn redactor(
     cluster: &Cluster,
     wanted: &WantedEnvironment,
 ) -> Result<Redactor, ClusterError> {
-    let of_pods = redactor_of_pods(cluster, &wanted.namespace()).await?;
-    Ok(of_pods.and(&wanted.redactor()))
+    let (of_pods, of_now) = (all(cluster, &wanted.namespace()).await?, wanted.secrets());
+    let of_now = of_now.iter().map(|value| value.expose_secret().as_bytes());
+    Ok(Redactor::new(values(&of_pods).chain(of_now)))
 }
 
 /// Blots out whatever stands in any Secret of a namespace: every pod that is there has its values
@@ -62,16 +63,22 @@ pub async fn redactor_of_pods(
     cluster: &Cluster,
     namespace: &str,
 ) -> Result<Redactor, ClusterError> {
+    Ok(Redactor::new(values(&all(cluster, namespace).await?)))
+}
+
+async fn all(cluster: &Cluster, namespace: &str) -> Result<Vec<Secret>, ClusterError> {
     let api = cluster.in_namespace::<Secret>(namespace);
     let what = format!("list the Secrets of {namespace}");
     let all = ListParams::default();
-    let list = cluster
-        .request(&what, || async { api.list(&all).await })
-        .await?;
-    let data = list.items.iter().flat_map(|secret| &secret.data).flatten();
+    let list = cluster.request(&what, || async { api.list(&all).await });
+    Ok(list.await?.items)
+}
+
+fn values(secrets: &[Secret]) -> impl Iterator<Item = &[u8]> {
+    let data = secrets.iter().flat_map(|secret| &secret.data).flatten();
     // What is secret of a cron job's request stands beside it, and its other lines are harmless.
     let secret = data.filter(|(key, _)| *key != REQUEST);
-    Ok(Redactor::new(secret.map(|(_, value)| value.0.as_slice())))
+    secret.map(|(_, value)| value.0.as_slice())
 }
 
 /// The logins of databases that pods may still use: those that any of the platform's Secrets is for. Such

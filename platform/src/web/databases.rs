@@ -167,6 +167,8 @@ pub async fn delete(
     let databases = db::databases::of_environment(&platform.db, id).await?;
     let database = databases.into_iter().find(|database| database.name == name);
     let database = database.ok_or_else(none)?;
+    // That an appling is connected to it says more.
+    let unused = is_unused(&platform, &place, &name).await;
     // Whoever makes a release locks the environment's row first.
     let mut tx = platform.db.begin().await?;
     db::environments::lock_or_create(&mut tx, &place.app.name, place.environment).await?;
@@ -183,6 +185,7 @@ pub async fn delete(
         let message = "a release is on its way that may want it";
         return Err(Problem::conflict("in_use", message).hint("wait until it has ended"));
     }
+    unused?;
     // From here on it is nobody's: what a crash leaves, or a server that is lost or away keeps, can be dropped
     // again.
     db::databases::retire(&mut *tx, database.id).await?;
@@ -204,22 +207,27 @@ async fn drop_former(
     };
     let server = platform.databases.get(&database.server);
     let server = server.ok_or_else(lost)?;
-    // It is nobody's, but the pods of the version before may not be gone yet.
-    let namespace = namespace(&place.app.name, place.environment);
-    let logins = rollout::secrets::logins(&platform.cluster, &namespace).await?;
-    if [Login::A, Login::B]
-        .iter()
-        .any(|login| logins.contains(&login.role(name)))
-    {
-        let message = "pods that are being replaced still use it";
-        return Err(Problem::conflict("in_use", message).hint("try again in half a minute"));
-    }
+    is_unused(platform, place, name).await?;
     provision::delete(server, name)
         .await
         .map_err(|error| unavailable(&error))?;
     db::databases::delete_former(&platform.db, database.id).await?;
     tracing::info!(database = name, "database dropped");
     Ok(true)
+}
+
+/// The pods of the version before may not be gone yet when no appling is connected to a database any more.
+async fn is_unused(platform: &Platform, place: &Place, database: &str) -> Answer<()> {
+    let namespace = namespace(&place.app.name, place.environment);
+    let logins = rollout::secrets::logins(&platform.cluster, &namespace).await?;
+    let may_log_in = |login: Login| logins.contains(&login.role(database));
+    if may_log_in(Login::A) || may_log_in(Login::B) {
+        let message = "pods of a version before still use it";
+        return Err(Problem::conflict("in_use", message).hint(
+            "those that are being replaced end within a minute; a cron job's command may take longer, and `hops status` shows what runs",
+        ));
+    }
+    Ok(())
 }
 
 pub(super) fn lost() -> Problem {

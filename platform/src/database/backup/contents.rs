@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::database::provision::{ident, run};
 
@@ -108,23 +108,7 @@ impl Contents {
     /// When Postgres is away.
     pub async fn set(&self, connection: &mut PgConnection, database: &str) -> sqlx::Result<()> {
         for (name, value) in &self.settings {
-            // As `set` has it, whatever kind of value it is.
-            let parts: Vec<String> = name.split('.').map(ident).collect();
-            let keep = format!(
-                "alter database {} set {} from current",
-                ident(database),
-                parts.join(".")
-            );
-            let set = sqlx::query("select set_config($1, $2, false)")
-                .bind(name)
-                .bind(value)
-                .execute(&mut *connection)
-                .await;
-            let kept = match set {
-                Ok(_) => run(connection, keep).await,
-                Err(error) => Err(error),
-            };
-            match kept {
+            match set(connection, database, name, value).await {
                 Err(sqlx::Error::Database(refused)) => {
                     let reason = refused.message();
                     tracing::warn!(database, name, reason, "a setting was not restored");
@@ -181,6 +165,30 @@ impl Contents {
         }
         None
     }
+}
+
+/// Sets one as the session has it for a moment, whatever kind of value that is.
+async fn set(
+    connection: &mut PgConnection,
+    database: &str,
+    name: &str,
+    value: &str,
+) -> sqlx::Result<()> {
+    let parts: Vec<String> = name.split('.').map(ident).collect();
+    let keep = format!(
+        "alter database {} set {} from current",
+        ident(database),
+        parts.join(".")
+    );
+    // Rolled back when it is refused.
+    let mut tx = connection.begin().await?;
+    sqlx::query("select set_config($1, $2, true)")
+        .bind(name)
+        .bind(value)
+        .execute(&mut *tx)
+        .await?;
+    run(&mut tx, keep).await?;
+    tx.commit().await
 }
 
 #[cfg(test)]

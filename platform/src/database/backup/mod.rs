@@ -29,8 +29,8 @@ use crate::{
     platform::Platform,
 };
 
-/// So often a step is tried before a backup has failed, within half a minute at least: a server may be away
-/// for a while.
+/// So often a step is tried before a backup has failed, over half a minute at least: a server may be away for
+/// a while.
 const TRIES: i32 = 7;
 
 /// Does what is next for the backup that `lease` holds.

@@ -155,7 +155,8 @@ async fn restore(
     // The dump is whole: what fails is the server's trouble, or an extension's.
     programs::restore(server, &who, name, file).await?;
     let dumped = dumped(backup)?;
-    let contents = read(server, &who, name, dumped).await?;
+    set(server, &who, name, dumped).await?;
+    let contents = read(server, &who, name).await?;
     same(dumped.difference_of_rows(&contents))?;
     Ok(contents)
 }
@@ -228,16 +229,18 @@ async fn fetch(platform: &Platform, backup: &Backup, file: &Path) -> Result<(), 
     Ok(())
 }
 
-/// Completes what `pg_restore` made, and reads what is there then.
-async fn read(
-    server: &Server,
-    who: &Account,
-    name: &str,
-    dumped: &Contents,
-) -> anyhow::Result<Contents> {
+/// What is in no dump: the database's own settings.
+async fn set(server: &Server, who: &Account, name: &str, dumped: &Contents) -> anyhow::Result<()> {
     let what = || format!("the database server `{}`", server.name);
     let mut connection = server.connect_as(who, name).await.with_context(what)?;
     dumped.set(&mut connection, name).await.with_context(what)?;
+    let _ = connection.close().await;
+    Ok(())
+}
+
+async fn read(server: &Server, who: &Account, name: &str) -> anyhow::Result<Contents> {
+    let what = || format!("the database server `{}`", server.name);
+    let mut connection = server.connect_as(who, name).await.with_context(what)?;
     connection.execute("begin").await.with_context(what)?;
     let contents = Contents::read(&mut connection).await;
     let _ = connection.close().await;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodSpec, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 
 use super::super::cluster::Cluster;
@@ -36,12 +37,7 @@ pub(super) async fn prune(
         .await?;
     secrets
         .prune_but(writer, wanted_secrets, |name, metadata| {
-            // A database's tells that pods may still log in with it; no app can print what is in there.
-            let is_login = metadata
-                .labels
-                .iter()
-                .any(|all| all.contains_key(labels::LOGIN));
-            named.secrets.contains(name) || named.ended_secrets.contains(name) && !is_login
+            named.keeps(name, metadata)
         })
         .await
 }
@@ -51,7 +47,7 @@ pub(super) async fn prune(
 struct Named {
     config_maps: BTreeSet<String>,
     secrets: BTreeSet<String>,
-    /// Secrets that nothing but ended pods names.
+    /// Secrets that ended pods name.
     ended_secrets: BTreeSet<String>,
 }
 
@@ -70,14 +66,18 @@ impl Named {
         let pods = cluster
             .request(&what, || async { pods.list(&ours).await })
             .await?;
+        Ok(Self::by(sets.items, jobs.items, pods.items))
+    }
+
+    fn by(sets: Vec<ReplicaSet>, jobs: Vec<Job>, pods: Vec<Pod>) -> Self {
         let mut named = Self::default();
-        for set in sets.items {
+        for set in sets {
             let Some(spec) = set.spec.filter(|spec| spec.replicas != Some(0)) else {
                 continue;
             };
             named.of(spec.template.and_then(|template| template.spec));
         }
-        for job in jobs.items.into_iter().filter(|job| end_of(job).is_none()) {
+        for job in jobs.into_iter().filter(|job| end_of(job).is_none()) {
             named.of(job.spec.and_then(|spec| spec.template.spec));
         }
         let ended = |pod: &Pod| {
@@ -87,7 +87,7 @@ impl Named {
                 .and_then(|status| status.phase.as_deref());
             matches!(phase, Some("Succeeded" | "Failed"))
         };
-        let (ended, others): (Vec<Pod>, Vec<Pod>) = pods.items.into_iter().partition(ended);
+        let (ended, others): (Vec<Pod>, Vec<Pod>) = pods.into_iter().partition(ended);
         for pod in others {
             named.of(pod.spec);
         }
@@ -96,7 +96,15 @@ impl Named {
             of_ended.of(pod.spec);
         }
         named.ended_secrets = of_ended.secrets;
-        Ok(named)
+        named
+    }
+
+    /// Whether a Secret is to stay that is not wanted any more.
+    fn keeps(&self, secret: &str, metadata: &ObjectMeta) -> bool {
+        // A database's tells that pods may still log in with it; no app can print what is in there.
+        let labels = metadata.labels.as_ref();
+        let is_login = labels.is_some_and(|labels| labels.contains_key(labels::LOGIN));
+        self.secrets.contains(secret) || self.ended_secrets.contains(secret) && !is_login
     }
 
     fn of(&mut self, spec: Option<PodSpec>) {
@@ -119,5 +127,34 @@ impl Named {
         }
         let pull = spec.image_pull_secrets.into_iter().flatten();
         self.secrets.extend(pull.map(|secret| secret.name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(phase: &str, secret: &str) -> Pod {
+        let of_secret = json!({ "secretRef": { "name": secret } });
+        let container = json!({ "name": "app", "envFrom": [of_secret] });
+        let pod = json!({ "spec": { "containers": [container] }, "status": { "phase": phase } });
+        serde_json::from_value(pod).unwrap()
+    }
+
+    #[test]
+    fn secrets_stay_as_long_as_a_pod_is_shown_that_was_given_them() {
+        let pods = vec![pod("Running", "of-running"), pod("Succeeded", "of-ended")];
+        let named = Named::by(Vec::new(), Vec::new(), pods);
+        let plain = ObjectMeta::default();
+        let login = ObjectMeta {
+            labels: Some([(labels::LOGIN.to_owned(), "shop_a".to_owned())].into()),
+            ..ObjectMeta::default()
+        };
+        let kept = |name| (named.keeps(name, &plain), named.keeps(name, &login));
+        assert_eq!(kept("of-running"), (true, true));
+        assert_eq!(kept("of-ended"), (true, false));
+        assert_eq!(kept("of-nobody"), (false, false));
     }
 }

@@ -17,10 +17,11 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use secrecy::ExposeSecret;
 
-use super::Part;
 use super::labels::{self, Labels};
 use super::pod::{self, CONTAINER};
+use super::{Part, configuration};
 use crate::release::spec::{Version, WantedEnvironment};
+use crate::secrets::open::OpenedValue;
 
 /// The longest name that Kubernetes takes for a CronJob: its Jobs add a number to it.
 const LONGEST_NAME: usize = 52;
@@ -128,7 +129,9 @@ fn cron_job(run: &Run<'_>) -> CronJob {
             failed_jobs_history_limit: Some(3),
             // An appling without pods is paused, and all its work with it; and a request is not made
             // without a header that cannot be had.
-            suspend: Some(run.part.version.spec.replicas() == 0 || headers(run).is_none()),
+            suspend: Some(
+                run.part.version.spec.replicas() == 0 || headers(run, |_| String::new()).is_none(),
+            ),
             job_template: JobTemplateSpec {
                 metadata: Some(labelled(labels_of(run))),
                 spec: Some(job(run)),
@@ -240,25 +243,36 @@ fn little() -> ResourceRequirements {
     }
 }
 
+/// Named after its content, so that runs of before keep what they had. The fingerprints tell nobody
+/// anything about the values.
 fn secret_name(run: &Run<'_>) -> String {
-    format!("cron-{}", run.object_name)
+    let content = request_of(run, |opened| opened.fingerprint.clone());
+    format!("cron-{}-{}", run.object_name, pod::short_hash(&content))
 }
 
-fn secret(run: &Run<'_>) -> Option<Secret> {
+/// The request of a call, with of each secret header what `shown` says; nothing when one of them could
+/// not be opened.
+fn request_of(run: &Run<'_>, shown: impl Fn(&OpenedValue) -> String) -> Option<String> {
     let CronAction::Call { path, .. } = &run.asked.action else {
         return None;
     };
     let service = run.part.version.spec.service_names.first()?;
-    let content = request(&format!("http://{service}{path}"), &headers(run)?);
+    let headers = headers(run, shown)?;
+    Some(request(&format!("http://{service}{path}"), &headers))
+}
+
+fn secret(run: &Run<'_>) -> Option<Secret> {
+    let content = request_of(run, |opened| opened.value.expose_secret().to_owned())?;
     let mut data = BTreeMap::from([(REQUEST.to_owned(), ByteString(content.into_bytes()))]);
     // By themselves, too, so that they are known wherever they must not be shown.
     for (number, value) in secret_headers(run).enumerate() {
         data.insert(format!("header-{number}"), ByteString(value.into_bytes()));
     }
     Some(Secret {
-        metadata: run.part.metadata(&secret_name(run)),
+        metadata: configuration::metadata(run.part, &secret_name(run)),
         type_: Some("Opaque".to_owned()),
         data: Some(data),
+        immutable: Some(true),
         ..Secret::default()
     })
 }
@@ -274,14 +288,14 @@ fn secret_headers(run: &Run<'_>) -> impl Iterator<Item = String> {
 }
 
 /// The headers of a call; nothing when one of them is a secret that could not be opened.
-fn headers(run: &Run<'_>) -> Option<BTreeMap<String, String>> {
+fn headers(
+    run: &Run<'_>,
+    shown: impl Fn(&OpenedValue) -> String,
+) -> Option<BTreeMap<String, String>> {
     let CronAction::Call { headers, .. } = &run.asked.action else {
         return Some(BTreeMap::new());
     };
-    let opened = |value: &EnvValue| {
-        let opened = run.part.wanted.opened.get(value)?;
-        Some(opened.value.expose_secret().to_owned())
-    };
+    let opened = |value: &EnvValue| Some(shown(run.part.wanted.opened.get(value)?));
     let header = |(name, value): (&String, &EnvValue)| {
         let value = value.plain().or_else(|| opened(value))?;
         Some((name.clone(), value))

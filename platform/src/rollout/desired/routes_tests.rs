@@ -222,7 +222,10 @@ fn a_candidates_cron_jobs_wait_until_it_is_good() {
     let mut wanted = wanted(Environment::Test, vec![candidate]);
     let names = |wanted: &WantedEnvironment| -> Vec<String> {
         let objects = desired(wanted, &Settings::new("main"));
-        let secrets = objects.secrets.into_iter().map(|s| s.metadata.name);
+        let secrets = objects.secrets.into_iter().map(|s| {
+            let name = s.metadata.name?;
+            Some(labels::without_content(&name).to_owned())
+        });
         let cron_jobs = objects.cron_jobs.into_iter().map(|c| c.metadata.name);
         secrets.chain(cron_jobs).flatten().collect()
     };
