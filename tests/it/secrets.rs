@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 use tests::{
-    App, Deployed, Forge, Hops, Kube, Options, Platform, Pod, Repo, Role, dockerfile, eventually,
-    find_below, find_in, is_secret, server_image, setting, shared, unique,
+    App, Deployed, Forge, Hops, Kube, Options, Platform, Pod, Repo, Role, eventually, find_below,
+    find_in, is_secret, server_image, setting, shared, unique,
 };
 
 /// Seals a value for an app.
@@ -280,11 +280,17 @@ async fn plain_configuration_is_variables_and_files_and_is_warned_of_when_it_is_
 async fn what_ended_pods_said_stays_blotted_out() {
     let app = shared().app("ended").await;
     set_secret(&app, "door", "word", "open sesame 4731").await;
-    let iterapp = "replicas = 1\nrelease_command = [\"/bin/busybox\", \"sh\", \"-c\", \"echo said: $WORD\"]\n\
+    let iterapp = "replicas = 1\nrelease_command = [\"sh\", \"-c\", \"echo said: $WORD\"]\n\
                    [env.common]\nWORD = { secret = \"door\", key = \"word\" }\n";
     let repo = Repo::server("one", iterapp).await;
-    let with_shell = dockerfile("message") + "\nCOPY --from=busybox /bin/busybox /bin/busybox\n";
-    repo.write("Dockerfile", &with_shell);
+    let server = server_image();
+    repo.write(
+        "Dockerfile",
+        &format!(
+            "FROM {server} AS server\nFROM busybox\nCOPY --from=server /server /server\n\
+             COPY message /\nCMD [\"/server\"]\n"
+        ),
+    );
     repo.commit("with a shell").await;
     app.push_live(&repo).await;
     let namespace = app.namespace("test");
