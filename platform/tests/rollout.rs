@@ -183,6 +183,12 @@ impl World {
     }
 
     /// What the Service answers at `/`.
+    /// Waits until a Service's address answers: nodes learn of pods a moment after they are ready.
+    async fn answers(&self, service: &str, body: &str) {
+        let is_so = || self.body(service).is_ok_and(|answer| answer == body);
+        eventually(&format!("{service} answers {body}"), is_so).await;
+    }
+
     fn body(&self, service: &str) -> std::io::Result<String> {
         let address = self.kubectl(&[
             "get",
@@ -453,7 +459,7 @@ async fn a_new_version_replaces_the_old_one_without_a_gap() {
     let mut world = World::new().await;
     world.wanted.versions = vec![version("web", "one")];
     world.succeed().await;
-    assert_eq!(world.body("web").unwrap(), "one");
+    world.answers("web", "one").await;
     let counts = pods::ready_counts(&world.cluster, world.app(), Environment::Test).await;
     assert_eq!(
         counts.unwrap(),
@@ -532,7 +538,7 @@ async fn what_was_changed_by_hand_is_put_right() {
     assert_eq!(containers.len(), 1);
     let env = containers[0]["env"].to_string();
     assert!(!env.contains("EXTRA") && !env.contains("other"), "{env}");
-    assert_eq!(world.body("web").unwrap(), "one");
+    world.answers("web", "one").await;
 }
 
 #[tokio::test]

@@ -569,9 +569,12 @@ async fn the_file_changes_the_defaults() {
          readiness_path = \"/alive\"\nliveness_path = \"/health\"\n"
     );
     app.push_live(&Repo::server("one", &iterapp).await).await;
-    let pods = Pod::all(&app.namespace("prod"));
+    let ready = || async {
+        let pods = Pod::all(&app.namespace("prod"));
+        pods.iter().all(Pod::is_ready).then_some(pods)
+    };
+    let pods = eventually("its pods are ready", ready).await;
     assert_eq!(pods.len(), 3);
-    assert!(pods.iter().all(Pod::is_ready));
     assert_eq!(app.get("prod", "/env").await.json()["PORT"], "8000");
     eventually("the domain is routed", || async {
         let answer = get(&domain, "/request").await;
