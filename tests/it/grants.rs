@@ -214,10 +214,7 @@ async fn what_runs_is_cancelled_by_ctrl_c_and_an_exit_code_is_psqls() {
         found.then_some(())
     })
     .await;
-    let sent = std::process::Command::new("kill")
-        .args(["-INT", "--", &format!("-{id}")])
-        .status();
-    assert!(sent.expect("kill").success());
+    interrupt(id);
     let output = tokio::time::timeout(Duration::from_secs(60), child.wait_with_output()).await;
     let output = output.expect("its end").expect("its output");
     let told = String::from_utf8_lossy(&output.stderr);
@@ -250,6 +247,46 @@ async fn what_runs_is_cancelled_by_ctrl_c_and_an_exit_code_is_psqls() {
     ];
     let piped = hops.run_in(hops.home(), &piped, sql).await;
     assert_eq!(piped.code, 3, "{piped:?}");
+}
+
+/// Does what Ctrl-C does in a terminal.
+fn interrupt(group: u32) {
+    let sent = std::process::Command::new("kill")
+        .args(["-INT", "--", &format!("-{group}")])
+        .status();
+    assert!(sent.expect("kill").success());
+}
+
+#[tokio::test]
+async fn ctrl_c_while_psql_starts_leaves_no_login() {
+    let (hops, app) = (Hops::of(shared()), with_database(shared(), "hasty").await);
+    let info = db(&hops, &app, "info", &["--json"]).await.ok().json();
+    let name = info[0]["name"].as_str().expect("a name").to_owned();
+    let arguments = [
+        "db",
+        "psql",
+        "-a",
+        &app.name,
+        "-e",
+        "test",
+        "--",
+        "-Xc",
+        "select pg_sleep(5)",
+    ];
+    // At whatever moment.
+    for milliseconds in [20, 60, 100, 150, 200, 300, 500] {
+        let child = hops.start(&arguments);
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        interrupt(child.id().expect("its id"));
+        let output = tokio::time::timeout(Duration::from_secs(60), child.wait_with_output()).await;
+        let output = output.expect("its end").expect("its output");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(
+            people(&name).await,
+            Vec::<String>::new(),
+            "{milliseconds} ms: {told}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -311,6 +311,9 @@ async fn an_appling_that_is_named_no_more_goes_away() {
     let pushed = app.push(&repo).await;
     let told = "[api] removed: iterapp.toml does not name it any more";
     assert!(pushed.remote().contains(told), "{}", pushed.output);
+    // Where it was is told to nobody any more.
+    let was_at = app.host_of("api", "test");
+    assert!(!pushed.remote().contains(&was_at), "{}", pushed.output);
     live(&app.last_release().await);
     let gone = || async {
         let left =

@@ -144,6 +144,18 @@ async fn named_secrets_come_from_the_platform_or_the_namespace() {
     };
     eventually("what no pod names any more goes", old_ones_go).await;
 
+    // What the app cannot start without is deleted by no slip.
+    let delete = [
+        "secrets", "delete", "-a", &app.name, "-e", "test", "firebase",
+    ];
+    let refused = Hops::of(shared()).run(&delete).await;
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.err.contains("cannot start without it"),
+        "{}",
+        refused.err
+    );
+
     // Not the platform's: the Secret of the namespace.
     let hops = Hops::of(shared());
     let list = ["secrets", "list", "-a", &app.name, "-e", "test", "--json"];
@@ -171,9 +183,6 @@ async fn named_secrets_come_from_the_platform_or_the_namespace() {
         app.status().await.to_string(),
     ];
     assert!(!told.concat().contains("sesame"), "{told:?}");
-    let delete = [
-        "secrets", "delete", "-a", &app.name, "-e", "test", "firebase",
-    ];
     hops.run(&delete).await.ok();
     assert_eq!(hops.run(&delete).await.code, 1);
 }
@@ -328,7 +337,8 @@ async fn no_half_of_a_secret_is_shown() {
     let repo = Repo::empty().await;
     let iterapp = "replicas = 1\n[env.common]\nLONG = { secret = \"long\", key = \"value\" }\n";
     repo.write("iterapp.toml", iterapp);
-    let words = "printf '%490s%s\\n' begun: \"$LONG\"\nexit 3\n";
+    // Not all that an app writes is text.
+    let words = "printf '%490s%s\\n\\374\\n' begun: \"$LONG\"\nexit 3\n";
     repo.write("say.sh", words);
     repo.write(
         "Dockerfile",

@@ -21,8 +21,8 @@ pub fn shown(line: &LogLine, timestamps: bool) -> String {
 
 fn one(line: &LogLine, text: &str) -> String {
     if line.source == "release" {
-        // What is set in explains the step before it.
-        return match text.starts_with([' ', '\t']) {
+        // What is set in explains the step before it, and so do the numbered lines of a file.
+        return match text.starts_with([' ', '\t']) || is_of_a_file(text) {
             true => text.to_owned(),
             false => paint(STRONG, format!("==> {text}")).to_string(),
         };
@@ -35,6 +35,12 @@ fn one(line: &LogLine, text: &str) -> String {
         }
         None => text.to_owned(),
     }
+}
+
+/// `12 | text`, as mistakes show lines of a file.
+fn is_of_a_file(text: &str) -> bool {
+    let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    rest.len() < text.len() && rest.trim_start().starts_with('|')
 }
 
 #[cfg(test)]
@@ -70,6 +76,14 @@ mod tests {
         assert_eq!(plain(&build, false), "api | #5 RUN make");
         let pod = line("pod", Some("api"), Some("api-5f-x"), "GET /");
         assert_eq!(plain(&pod, true), "2026-11-21T14:00:00Z api-5f-x | GET /");
+    }
+
+    #[test]
+    fn lines_of_a_file_are_no_steps() {
+        let of_file = line("release", None, None, "14 | KEY = 1");
+        assert_eq!(plain(&of_file, false), "14 | KEY = 1");
+        let step = line("release", None, None, "2 applings");
+        assert_eq!(plain(&step, false), "==> 2 applings");
     }
 
     #[test]

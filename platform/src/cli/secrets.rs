@@ -43,7 +43,7 @@ struct Set {
     key: String,
 }
 
-/// Delete a secret, or one key of it; what still needs it does not start any more
+/// Delete a secret, or one key of it, that no appling uses
 #[derive(Debug, clap::Args)]
 struct Delete {
     #[command(flatten)]
@@ -52,6 +52,9 @@ struct Delete {
     name: String,
     /// The key in it; without one all of them
     key: Option<String>,
+    /// Also when an appling uses it: its pods run on, but no new one starts
+    #[arg(long)]
+    force: bool,
 }
 
 impl Secrets {
@@ -89,10 +92,19 @@ impl Set {
 
 impl Delete {
     async fn run(self, client: &Client, context: &mut Context) -> Result<(), Failure> {
-        let Self { of, name, key } = self;
+        let Self {
+            of,
+            name,
+            key,
+            force,
+        } = self;
         let app = of.app.choose(context, client.url())?;
         let environment = of.environment.to_string();
-        let query: Vec<(&str, String)> = key.into_iter().map(|key| ("key", key)).collect();
+        let what = [Some(name.clone()), key.clone()];
+        let what: Vec<String> = what.into_iter().flatten().collect();
+        let what = what.join(" ");
+        let mut query: Vec<(&str, String)> = key.into_iter().map(|key| ("key", key)).collect();
+        query.extend(force.then(|| ("force", force.to_string())));
         let path = path_below(&app, &environment, &["secrets", &name]);
         let ask = Ask {
             path: &path,
@@ -101,7 +113,7 @@ impl Delete {
         client.change(Method::DELETE, ask, None::<&()>).await?;
         context
             .ui
-            .done(format_args!("deleted {name} from {environment}"))
+            .done(format_args!("deleted {what} from {environment}"))
     }
 }
 

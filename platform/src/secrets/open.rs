@@ -137,7 +137,8 @@ pub async fn open(
                 Some(value) => Ok((value, false)),
                 None => in_namespace(platform, app, environment, secret, key)
                     .await?
-                    .map(|value| (value, true)),
+                    .map(|value| (value, true))
+                    .map_err(|reason| held.has_others(secret, key).unwrap_or(reason)),
             },
         };
         match found {
@@ -180,6 +181,14 @@ impl Held {
             environment: Some(id),
             values: values.collect(),
         })
+    }
+
+    /// What to say of a key that was not given where others of the same secret were.
+    fn has_others(&self, name: &str, key: &str) -> Option<String> {
+        let of_name = self.values.keys().filter(|(secret, _)| secret == name);
+        let keys: Vec<String> = of_name.map(|(_, key)| format!("`{key}`")).collect();
+        let keys = (!keys.is_empty()).then(|| keys.join(", "))?;
+        Some(format!("has no key `{key}`; it has {keys}"))
     }
 
     fn get(

@@ -165,8 +165,10 @@ pub async fn delete(
         return Ok(StatusCode::NO_CONTENT);
     }
     let databases = db::databases::of_environment(&platform.db, id).await?;
-    let database = databases.into_iter().find(|database| database.name == name);
-    let database = database.ok_or_else(none)?;
+    let there: Vec<&str> = databases.iter().map(|one| one.name.as_str()).collect();
+    let another = || no_such_database(&place, &name, &there);
+    let database = databases.iter().find(|database| database.name == name);
+    let database = database.ok_or_else(another)?;
     // That an appling is connected to it says more.
     let unused = is_unused(&platform, &place, &name).await;
     // Whoever makes a release locks the environment's row first.
@@ -278,6 +280,15 @@ pub(super) async fn find(
                 .hint("say which appling's it is: --appling NAME"))
         }
     }
+}
+
+fn no_such_database(place: &Place, name: &str, there: &[&str]) -> Problem {
+    if there.is_empty() {
+        return no_database(&place.app, place.environment);
+    }
+    let (app, environment) = (&place.app.name, place.environment);
+    let message = format!("{app} has no database `{name}` in `{environment}`");
+    Problem::not_found(message).hint(format!("it has {}", there.join(", ")))
 }
 
 fn no_database(app: &App, environment: Environment) -> Problem {

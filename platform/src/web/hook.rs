@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{Answer, Server, apps, auth};
 use crate::{
-    api::{LogLine, ReleaseState},
+    api::{ApplingState, LogLine, ReleaseState},
     db::{self, pushes::Push},
     nudge,
     platform::Platform,
@@ -192,6 +192,7 @@ async fn last_words(platform: &Platform, id: Uuid) -> anyhow::Result<String> {
             let verdicts = db::verdicts::of_release(&platform.db, id).await?;
             let hosts = verdicts
                 .iter()
+                .filter(|verdict| verdict.state == ApplingState::Live)
                 .filter_map(|verdict| verdict.spec.hosts.first());
             hosts
                 .map(|host| format!("    {}", platform.config.app_url(host)))

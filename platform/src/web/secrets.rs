@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
-use iterapp_schema::Environment;
+use iterapp_schema::{EnvValue, Environment};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     api,
-    db::{self, apps::App},
+    db::{self, apps::App, verdicts::Verdict},
     platform::Platform,
     secrets::{open::place, ring::KeyRing},
 };
@@ -107,9 +107,12 @@ async fn environment_id(platform: &Platform, app: &App, environment: Environment
 #[derive(Debug, Deserialize)]
 pub struct DeleteQuery {
     key: Option<String>,
+    /// Also when an appling uses it, whose pods do not start any more then.
+    #[serde(default)]
+    force: bool,
 }
 
-/// `DELETE /api/apps/{app}/environments/{environment}/secrets/{name}?key=K`
+/// `DELETE /api/apps/{app}/environments/{environment}/secrets/{name}?key=K&force=true`
 pub async fn delete(
     State(platform): State<Platform>,
     Path((app, environment, name)): Path<(String, String, String)>,
@@ -122,6 +125,9 @@ pub async fn delete(
     } = find_environment(&platform, &app, &environment).await?;
     let unknown = || Problem::not_found(format!("`{environment}` has no such secret"));
     let id = id.ok_or_else(unknown)?;
+    if !query.force {
+        is_unused(&platform, id, &name, query.key.as_deref()).await?;
+    }
     if db::secrets::delete(&platform.db, id, &name, query.key.as_deref()).await? == 0 {
         return Err(unknown().hint(format!(
             "hops secrets list -a {} -e {environment} shows them",
@@ -131,4 +137,32 @@ pub async fn delete(
     db::environments::nudge(&platform.db, &app.name, environment).await?;
     tracing::info!(app = %app.name, %environment, name, "secret deleted");
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whether no appling that is live is configured with a secret, or with one key of it.
+async fn is_unused(
+    platform: &Platform,
+    environment: Uuid,
+    name: &str,
+    asked: Option<&str>,
+) -> Answer<()> {
+    let is_it = |value: &EnvValue| match value {
+        EnvValue::Secret { secret, key } => {
+            secret == name && asked.is_none_or(|asked| asked == key)
+        }
+        _ => false,
+    };
+    let good = db::verdicts::good(&platform.db, environment).await?;
+    let uses = |verdict: &&Verdict| verdict.spec.values().any(is_it);
+    let users: Vec<&str> = good
+        .iter()
+        .filter(uses)
+        .map(|verdict| verdict.appling.as_ref())
+        .collect();
+    if users.is_empty() {
+        return Ok(());
+    }
+    let message = format!("{} cannot start without it", users.join(" and "));
+    Err(Problem::conflict("in_use", message)
+        .hint("release without it first; --force deletes it all the same"))
 }

@@ -33,7 +33,7 @@ pub struct Give {
     #[arg(long, value_parser = appling_name)]
     appling: Option<ApplingName>,
     /// How long it lasts, at most 168h
-    #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
+    #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = parse_lasting)]
     lasting: Duration,
 }
 
@@ -44,6 +44,15 @@ pub struct Revoke {
     of: EnvironmentArguments,
     /// The login, as `hops db grants` shows it
     grant: Uuid,
+}
+
+/// Reads how long a login lasts; the platform gives none for less.
+pub fn parse_lasting(text: &str) -> Result<Duration, String> {
+    let lasting = parse_duration(text)?;
+    match lasting.as_secs() {
+        ..10 => Err("it must be at least 10s".to_owned()),
+        _ => Ok(lasting),
+    }
 }
 
 /// Asks the platform for a login.

@@ -6,12 +6,13 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use futures::FutureExt;
 use iterapp_schema::{AppName, ApplingName};
 use tempfile::NamedTempFile;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use uuid::Uuid;
 
 use super::grants::{self, until};
@@ -20,8 +21,9 @@ use crate::cli::Context;
 use crate::cli::client::{Ask, Client};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::target::{EnvironmentArguments, appling_name, path_below};
-use crate::cli::time::parse_duration;
 
+/// The exit code of what Ctrl-C ended, as shells have it.
+const INTERRUPTED: u8 = 130;
 /// How long until one tries to take a connection again.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -49,7 +51,7 @@ pub struct Psql {
     #[arg(long)]
     write: bool,
     /// Until then at the latest the platform ends it, at most 168h
-    #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
+    #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = grants::parse_lasting)]
     lasting: Duration,
     /// For psql itself
     #[arg(last = true, value_name = "PSQL ARGUMENTS")]
@@ -67,6 +69,9 @@ impl Psql {
             false => Access::Read,
         };
         let asked = grants::lasting(self.appling, access, self.lasting);
+        // From here on a login may be there, which is to be taken back whatever happens.
+        let unheard = |error| Failure::failed("psql", "signals cannot be heard").cause(error);
+        let mut signals = Signals::listen().map_err(unheard)?;
         let granted = grants::ask(client, &app, &environment, &asked).await?;
         let may = match access {
             Access::Read => "you may read",
@@ -83,7 +88,15 @@ impl Psql {
             environment: &environment,
             grant: granted.grant.id,
         };
-        let ended = tunnels.psql(&granted, &self.arguments, context).await;
+        let ended = match signals.came() {
+            true => Err(Failure::new(Exit::Program(INTERRUPTED), "psql", "")),
+            false => {
+                let arguments = &self.arguments;
+                tunnels
+                    .psql(&granted, arguments, &mut signals, context)
+                    .await
+            }
+        };
         let revoked = grants::revoke(client, &app, &environment, granted.grant.id).await;
         if revoked.is_err() {
             let when = until(granted.grant.expires_at);
@@ -126,6 +139,7 @@ impl Tunnels<'_> {
         &self,
         granted: &Granted,
         arguments: &[String],
+        signals: &mut Signals,
         context: &mut Context,
     ) -> Result<ExitStatus, Failure> {
         let wrong = |error| Failure::failed("psql", "psql could not be started").cause(error);
@@ -143,7 +157,7 @@ impl Tunnels<'_> {
             .map_err(wrong)?;
         let (broken, mut failures) = tokio::sync::mpsc::unbounded_channel();
         let ended = tokio::select! {
-            ended = ended(&mut child) => ended.map_err(wrong),
+            ended = signals.end_of(&mut child) => ended.map_err(wrong),
             never = self.serve(&listener, &broken) => match never {},
         };
         while let Ok(failure) = failures.try_recv() {
@@ -206,17 +220,42 @@ fn variables(granted: &Granted, port: u16, ca: &Path) -> Vec<(&'static str, Stri
     variables
 }
 
-/// Waits for the end of psql. Ctrl-C is for what it runs, and not for us.
-async fn ended(child: &mut Child) -> std::io::Result<ExitStatus> {
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut hung_up = signal(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            ended = child.wait() => return ended,
-            _ = interrupted.recv() => {}
-            _ = terminated.recv() => child.start_kill()?,
-            _ = hung_up.recv() => child.start_kill()?,
+/// What would end this program, heard instead.
+struct Signals {
+    interrupted: Signal,
+    terminated: Signal,
+    hung_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            interrupted: signal(SignalKind::interrupt())?,
+            terminated: signal(SignalKind::terminate())?,
+            hung_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Whether one has come by now.
+    fn came(&mut self) -> bool {
+        let all = [
+            &mut self.interrupted,
+            &mut self.terminated,
+            &mut self.hung_up,
+        ];
+        all.into_iter()
+            .any(|signal| signal.recv().now_or_never().is_some())
+    }
+
+    /// Waits for the end of psql. Ctrl-C is for what it runs, and not for us.
+    async fn end_of(&mut self, child: &mut Child) -> std::io::Result<ExitStatus> {
+        loop {
+            tokio::select! {
+                ended = child.wait() => return ended,
+                _ = self.interrupted.recv() => {}
+                _ = self.terminated.recv() => child.start_kill()?,
+                _ = self.hung_up.recv() => child.start_kill()?,
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The last lines of a container that keeps exiting.
 
 use builder_client::Redactor;
+use futures::io::AsyncReadExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, LogParams};
@@ -44,22 +45,29 @@ pub(super) async fn read(
         ..LogParams::default()
     };
     let what = format!("read the log of {name}");
-    let log = cluster
-        .request(&what, || async { api.logs(&name, &query).await })
-        .await;
-    let text = log.ok().filter(|text| !text.trim().is_empty());
+    let read = || async {
+        let mut log = Box::pin(api.log_stream(&name, &query).await?);
+        let mut written = Vec::new();
+        // What was read before it broke off is better than nothing.
+        let _ = log.read_to_end(&mut written).await;
+        Ok(written)
+    };
+    let written = cluster.request(&what, read).await.unwrap_or_default();
+    // An app may write whatever bytes it likes.
+    let text = String::from_utf8_lossy(whole_lines(&written)).into_owned();
+    let text = Some(text).filter(|text| !text.trim().is_empty());
     let text = text.or_else(|| kept(pod)).unwrap_or_default();
     // Cut afterwards: half a secret is not known for one.
-    last_lines(&redactor.text(whole_lines(&text)))
+    last_lines(&redactor.text(&text))
 }
 
 /// Without a last line of which the end was not read.
-fn whole_lines(text: &str) -> &str {
-    let is_cut = i64::try_from(text.len()).is_ok_and(|length| length >= MAX_READ);
-    match text.rfind('\n') {
-        Some(end) if is_cut => &text[..end],
-        None if is_cut => "",
-        _ => text,
+fn whole_lines(written: &[u8]) -> &[u8] {
+    let is_cut = i64::try_from(written.len()).is_ok_and(|length| length >= MAX_READ);
+    match written.iter().rposition(|byte| *byte == b'\n') {
+        Some(end) if is_cut => &written[..end],
+        None if is_cut => &[],
+        _ => written,
     }
 }
 
@@ -118,9 +126,9 @@ mod tests {
     fn half_a_line_is_none() {
         let read = usize::try_from(MAX_READ).unwrap();
         let long = format!("whole\n{}", "x".repeat(read));
-        assert_eq!(whole_lines(&long), "whole");
-        assert_eq!(whole_lines(&"x".repeat(read)), "");
-        assert_eq!(whole_lines("whole\nalso"), "whole\nalso");
+        assert_eq!(whole_lines(long.as_bytes()), b"whole");
+        assert_eq!(whole_lines("x".repeat(read).as_bytes()), b"");
+        assert_eq!(whole_lines(b"whole\nalso"), b"whole\nalso");
     }
 
     #[test]
