@@ -22,8 +22,6 @@ use crate::cli::client::{Ask, Client};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::target::{EnvironmentArguments, appling_name, path_below};
 
-/// The exit code of what Ctrl-C ended, as shells have it.
-const INTERRUPTED: u8 = 130;
 /// How long until one tries to take a connection again.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -89,7 +87,7 @@ impl Psql {
             grant: granted.grant.id,
         };
         let ended = match signals.came() {
-            true => Err(Failure::new(Exit::Program(INTERRUPTED), "psql", "")),
+            true => Err(Failure::new(Exit::Interrupted, "interrupted", "")),
             false => {
                 let arguments = &self.arguments;
                 tunnels
