@@ -204,7 +204,6 @@ async fn what_runs_is_cancelled_by_ctrl_c_and_an_exit_code_is_psqls() {
         "select pg_sleep(600), 'here'",
     ];
     let child = hops.start(&sleeping);
-    let id = child.id().expect("its id");
     let namesake = db(&hops, &app, "info", &["--json"]).await.ok().json();
     let name = namesake[0]["name"].as_str().expect("a name").to_owned();
     let pool = superuser(&name).await;
@@ -214,9 +213,7 @@ async fn what_runs_is_cancelled_by_ctrl_c_and_an_exit_code_is_psqls() {
         found.then_some(())
     })
     .await;
-    interrupt(id);
-    let output = tokio::time::timeout(Duration::from_secs(60), child.wait_with_output()).await;
-    let output = output.expect("its end").expect("its output");
+    let output = interrupted(child).await;
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(
         told.contains("canceling statement due to user request"),
@@ -249,12 +246,15 @@ async fn what_runs_is_cancelled_by_ctrl_c_and_an_exit_code_is_psqls() {
     assert_eq!(piped.code, 3, "{piped:?}");
 }
 
-/// Does what Ctrl-C does in a terminal.
-fn interrupt(group: u32) {
+/// Does what Ctrl-C does in a terminal, and waits for the end of what was started there.
+async fn interrupted(child: tokio::process::Child) -> std::process::Output {
+    let group = child.id().expect("its id");
     let sent = std::process::Command::new("kill")
         .args(["-INT", "--", &format!("-{group}")])
         .status();
     assert!(sent.expect("kill").success());
+    let output = tokio::time::timeout(Duration::from_secs(60), child.wait_with_output()).await;
+    output.expect("its end").expect("its output")
 }
 
 #[tokio::test]
@@ -277,9 +277,7 @@ async fn ctrl_c_while_psql_starts_leaves_no_login() {
     for milliseconds in [20, 60, 100, 150, 200, 300, 500] {
         let child = hops.start(&arguments);
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
-        interrupt(child.id().expect("its id"));
-        let output = tokio::time::timeout(Duration::from_secs(60), child.wait_with_output()).await;
-        let output = output.expect("its end").expect("its output");
+        let output = interrupted(child).await;
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(
             people(&name).await,
