@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
-    roll_out::{Gathered, begin, say},
+    gathered::Gathered,
+    record::{begin, say},
     spec::{ApplingSpec, ReleaseCommand, WantedEnvironment},
     tell,
 };

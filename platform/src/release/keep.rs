@@ -2,23 +2,16 @@
 //! since the commit that they were built from.
 
 use iterapp_schema::AppName;
-use uuid::Uuid;
 
-use super::{plan::Plan, watch::Watched};
+use super::{
+    plan::{Kept, Plan},
+    watch::Watched,
+};
 use crate::{
     db::{self, verdicts::Verdict},
     git::changes,
     platform::Platform,
 };
-
-/// An image that stays.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
-    /// Its build.
-    pub build: Uuid,
-    /// The image by digest.
-    pub image: String,
-}
 
 /// Lets the applings of a plan keep the images that can stay, and with them the commits that they
 /// were built from. `good` is the newest good version of each appling in the plan's environment, and

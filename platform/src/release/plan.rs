@@ -4,11 +4,9 @@
 use iterapp_schema::{
     AppName, Appling, ApplingName, Build, EnvTable, EnvValue, Environment, Iterapp, Run,
 };
+use uuid::Uuid;
 
-use super::{
-    keep::Kept,
-    spec::{ApplingSpec, Database, ExternalDatabase},
-};
+use super::spec::{ApplingSpec, Database, ExternalDatabase};
 
 /// Where the platform's hosts and images are.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +37,15 @@ pub struct Planned {
     pub image: String,
     /// The image that stays, so that nothing is built. Nothing until `release::keep` has looked.
     pub keeps: Option<Kept>,
+}
+
+/// An image that stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Its build.
+    pub build: Uuid,
+    /// The image by digest.
+    pub image: String,
 }
 
 /// Something that is well written and cannot be had here.
