@@ -16,8 +16,12 @@ const SHORTEST: usize = 8;
 
 const BLOT: &str = "***";
 
-/// Knows secrets, and blots them out: as they are, in base64 at any offset, and as they stand in
-/// URLs. Cheap to clone.
+/// Lengths at which programs break base64 into lines: that of MIME (RFC 2045), which `base64` has too, and
+/// that of PEM (RFC 7468), which OpenSSL has.
+const WIDTHS: [usize; 2] = [76, 64];
+
+/// Knows secrets, and blots them out: as they are, in base64 at any offset or broken into lines, and as they
+/// stand in URLs. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Redactor {
     /// Nothing when there is no secret.
@@ -28,12 +32,7 @@ impl Redactor {
     /// Knows these secrets. One of several lines is looked for line by line, as it would turn up in a
     /// log; lines of less than eight bytes are left alone.
     pub fn new<'s>(secrets: impl IntoIterator<Item = &'s [u8]>) -> Redactor {
-        let lines = secrets
-            .into_iter()
-            .flat_map(|secret| secret.split(|byte| *byte == b'\n'))
-            .map(<[u8]>::trim_ascii)
-            .filter(|line| line.len() >= SHORTEST);
-        let mut needles: Vec<Vec<u8>> = lines.flat_map(forms).collect();
+        let mut needles: Vec<Vec<u8>> = secrets.into_iter().flat_map(needles).collect();
         needles.sort_unstable();
         needles.dedup();
         if needles.is_empty() {
@@ -86,6 +85,33 @@ impl Redactor {
     fn blots(&self, needles: &AhoCorasick) -> Vec<&'static str> {
         vec![BLOT; needles.patterns_len()]
     }
+}
+
+/// What of a secret may turn up in a line of a log.
+fn needles(secret: &[u8]) -> Vec<Vec<u8>> {
+    let lines = secret.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let lines = lines.filter(|line| line.len() >= SHORTEST);
+    lines
+        .flat_map(forms)
+        .chain(broken_base64(secret.trim_ascii()))
+        .collect()
+}
+
+/// The lines of a whole secret's base64 where that takes several, whether a line break ends the secret or
+/// not.
+fn broken_base64(secret: &[u8]) -> Vec<Vec<u8>> {
+    let mut lines = Vec::new();
+    for end in [&b""[..], b"\n"] {
+        let encoded = STANDARD_NO_PAD.encode([secret, end].concat()).into_bytes();
+        let widths = WIDTHS.into_iter().filter(|width| encoded.len() > *width);
+        let broken = widths.flat_map(|width| encoded.chunks(width));
+        lines.extend(
+            broken
+                .filter(|line| line.len() >= SHORTEST)
+                .map(<[u8]>::to_vec),
+        );
+    }
+    lines
 }
 
 /// How a line of a secret may be written down.
@@ -165,6 +191,28 @@ mod tests {
         ] {
             let url = format!("postgres://me:{written}@host/x");
             assert_eq!(redactor.text(&url), "postgres://me:***@host/x");
+        }
+    }
+
+    /// As `base64 < key.pem` prints it, and `openssl base64`.
+    #[test]
+    fn base64_is_found_in_lines_too() {
+        let line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
+        let long = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.~";
+        let key = format!("-----BEGIN PRIVATE KEY-----\n{line}\n{line}\n-----END PRIVATE KEY-----");
+        for secret in [key.clone(), format!("{key}\n"), long.to_owned()] {
+            let redactor = redactor(&[&secret]);
+            for written in [secret.clone(), format!("{}\n", secret.trim())] {
+                let encoded = STANDARD.encode(&written);
+                for width in WIDTHS {
+                    for line in encoded.as_bytes().chunks(width) {
+                        let line = std::str::from_utf8(line).unwrap();
+                        let shown = redactor.text(&format!("key: {line}"));
+                        let left = shown.trim_start_matches("key: ").replace(BLOT, "");
+                        assert!(left.trim_end_matches('=').len() < SHORTEST, "{shown}");
+                    }
+                }
+            }
         }
     }
 
