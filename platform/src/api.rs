@@ -25,7 +25,8 @@
 //! | `POST /api/apps/{app}/environments/{environment}/grants` | [`CreateGrant`] | [`Granted`]; the token needs the scope `data`, else 403 |
 //! | `DELETE /api/apps/{app}/environments/{environment}/grants/{id}` | | 204, taken back |
 //! | `GET /api/apps/{app}/environments/{environment}/grants/{id}/tunnel` | | 101, `Upgrade: hops-postgres`: a connection to the database's server, as if made there; the scope `data` |
-//! | `GET /api/apps/{app}/environments/{environment}/backups` | | `[Backup]` |
+//! | `GET /api/apps/{app}/environments/{environment}/backups?limit=N` | | `[Backup]`, newest first |
+//! | `GET /api/apps/{app}/environments/{environment}/backups/{id}` | | [`Backup`] |
 //! | `POST /api/apps/{app}/environments/{environment}/backups?appling=A` | | [`Asked`] |
 //! | `POST /api/apps/{app}/environments/{environment}/backups/{id}/prove` | | 204 |
 //! | `POST /api/apps/{app}/environments/{environment}/backups/{id}/restore?environment=E` | | [`Asked`] |

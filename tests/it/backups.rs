@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 use tests::{
-    App, Bucket, Hops, Options, Platform, PostgresServer, Ran, Repo, Role, eventually, get, post,
-    superuser,
+    App, Bucket, Hops, Options, Platform, PostgresServer, Ran, Repo, Role, eventually, find_in,
+    get, is_secret, post, superuser,
 };
 
 /// A platform that keeps backups in a folder.
@@ -52,6 +52,17 @@ impl Keeper {
     async fn backups(&self, app: &App<'_>) -> Vec<Value> {
         let told = self.db(app, &["backups", "-e", "test"]).await.ok().json();
         told.as_array().expect("a list").clone()
+    }
+
+    /// One of them; null while the platform is away.
+    async fn backup(&self, app: &App<'_>, id: &str) -> Value {
+        let told = self.db(app, &["backups", "-e", "test"]).await;
+        let all = match told.code {
+            0 => told.json().as_array().cloned().unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let found = all.into_iter().find(|backup| backup["id"] == id);
+        found.unwrap_or_default()
     }
 
     /// The dumps in the folder.
@@ -122,13 +133,21 @@ async fn a_database_that_was_lost_comes_back() {
     let (server, name) = (superuser("postgres").await, name_of(&keeper, &app).await);
     for setting in [
         "search_path = \"no where\", public",
-        "application_name = 'it''s = me'",
+        "application_name = 'it''s = open sesame 4741'",
+        // Its owner may not set this, and so it does not come back.
+        "shop.jwt_secret = 'open sesame 4742'",
     ] {
         run(&server, &format!("alter database {name} set {setting}")).await;
     }
     let set = settings(&server, &name).await;
-    assert_eq!(set.len(), 2, "{set:?}");
+    assert_eq!(set.len(), 3, "{set:?}");
+    let set = &set[..2];
+    ["open sesame 4741", "open sesame 4742"].map(is_secret);
     let backup = keeper.back_up(&app).await;
+    // What is set may be secret.
+    let kept = keeper.platform.dump_database();
+    let id = backup["id"].as_str().expect("an id");
+    assert_eq!(find_in(&kept, &[id, "sesame"]), [id]);
     assert_eq!(backup["state"], "proved", "{backup}");
     assert_eq!(backup["rows"], 1);
     assert!(
@@ -193,6 +212,8 @@ async fn a_damaged_backup_is_found_out() {
     let whole = std::fs::read(&file).expect("the dump");
     let prove = ["prove", "-e", "test", id.as_str()];
 
+    std::fs::remove_file(&file).expect("the dump");
+    found_out(&keeper, &app, &prove, "is not in the store").await;
     std::fs::write(&file, &whole[..whole.len() - 1]).expect("a file");
     found_out(&keeper, &app, &prove, "bytes, and had").await;
     let mut altered = whole.clone();
@@ -334,11 +355,16 @@ async fn backups_come_by_themselves_and_go_by_themselves() {
     };
     let all = eventually("a scheduled backup is proved", || proved(1)).await;
     assert_eq!(all[0]["cause"], "scheduled");
-    keeper.back_up(&app).await;
-    keeper.back_up(&app).await;
-    assert_eq!(keeper.dumps().len(), 3);
+    let second = keeper.back_up(&app).await;
+    let before = keeper.dumps();
+    let third = keeper.back_up(&app).await;
+    let mut dumps = keeper.dumps();
+    assert_eq!(dumps.len(), 3);
 
-    // Kept for longer than it was to be: all but the newest go, from the folder too.
+    // Kept for longer than they were to be. Of the newest somebody deleted the dump: it is none, and nothing
+    // goes before that is known.
+    dumps.retain(|dump| !before.contains(dump));
+    std::fs::remove_file(&dumps[0]).expect("the newest dump");
     let database = keeper.platform.database().await;
     run(
         &database,
@@ -347,8 +373,21 @@ async fn backups_come_by_themselves_and_go_by_themselves() {
     .await;
     run(&database, "update databases set made = null").await;
     restart();
+    let (keeper, app) = (&keeper, &app);
+    let id = third["id"].as_str().expect("an id");
+    let its_dump_is_missed = || async {
+        let backup = keeper.backup(app, id).await;
+        (backup["state"] == "failed").then_some(backup)
+    };
+    let missed = eventually("the dump is missed", its_dump_is_missed).await;
+    assert_eq!(
+        missed["reason"],
+        "its dump is not in the store for backups any more"
+    );
+    // The newest of those that are there stays, in the folder too.
+    restart();
     let left = eventually("the newest is left", || proved(1)).await;
-    assert_eq!(left[0]["cause"], "asked");
+    assert_eq!(left[0]["id"], second["id"]);
     assert_eq!(keeper.dumps().len(), 1);
 }
 

@@ -1,6 +1,7 @@
 //! Secret values: sealed in the file, given to the platform, and of the namespace; as variables, files,
 //! headers and in builds. What the app sees is the value; what everybody else sees is not.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tests::{
     App, Deployed, Forge, Hops, Kube, Options, Platform, Pod, Repo, Role, eventually, find_below,
@@ -84,22 +85,31 @@ async fn a_value_that_was_sealed_for_another_is_a_mistake_at_its_place() {
             (_, c) => c,
         })
         .collect();
+    // The key's id stands behind the version and the scope.
+    let mut bytes = URL_SAFE_NO_PAD.decode(&own).expect("base64");
+    bytes[2..6].fill(0);
+    let unknown = URL_SAFE_NO_PAD.encode(bytes);
     let iterapp = format!(
         "[env.common]\nA = {{ encrypted = \"{foreign}\" }}\nB = {{ encrypted = \"{elsewhere}\" }}\n\
-         C = {{ encrypted = \"{tampered}\" }}\nD = {{ secret = \"firebase\", key = \"private_key\" }}\n"
+         C = {{ encrypted = \"{tampered}\" }}\nD = {{ secret = \"firebase\", key = \"private_key\" }}\n\
+         E = {{ encrypted = \"{unknown}\" }}\n"
     );
     let pushed = app.push(&Repo::server("one", &iterapp).await).await;
     let release = app.last_release().await;
     assert_eq!(release.state(), "failed");
     for told in [release.reason(), &pushed.output] {
+        // Where each value stands.
         for place in [
-            "iterapp.toml:2:",
-            "iterapp.toml:3:",
-            "iterapp.toml:4:",
-            "iterapp.toml:5:",
+            "iterapp.toml:2:20",
+            "iterapp.toml:3:20",
+            "iterapp.toml:4:20",
+            "iterapp.toml:5:17",
+            "iterapp.toml:6:20",
         ] {
             assert!(told.contains(place), "{place} in {told}");
         }
+        let unknown = "was sealed with the key 00000000, which this platform does not have";
+        assert!(told.contains(unknown), "{told}");
         assert!(told.contains("E0803") && told.contains("E0804"), "{told}");
         assert!(!told.contains("open sesame"), "{told}");
     }
@@ -151,7 +161,7 @@ async fn named_secrets_come_from_the_platform_or_the_namespace() {
     let refused = Hops::of(shared()).run(&delete).await;
     assert_eq!(refused.code, 1);
     assert!(
-        refused.err.contains("cannot start without it"),
+        refused.err.contains("cannot be built or start without it"),
         "{}",
         refused.err
     );
@@ -249,6 +259,23 @@ async fn a_build_secret_is_mounted_and_is_in_no_image() {
             .all(|(_, text)| !secrets.contains(&text.as_str())),
         "{found:?}"
     );
+
+    // What a build needs is deleted by no slip either.
+    let delete = [
+        "secrets", "delete", "-a", &app.name, "-e", "test", "registry",
+    ];
+    let refused = Hops::of(shared()).run(&delete).await;
+    assert_eq!(refused.code, 1, "{}", refused.out);
+
+    // Another secret is no other build: it is no part of what a step is known by.
+    set_secret(&app, "registry", "token", &unique("another-sesame")).await;
+    repo.write("README", "nothing that the image has");
+    repo.commit("two").await;
+    let release = app.push_live(&repo).await;
+    let log = app.log(&release).await;
+    let is_cached =
+        |line: &str| line.contains("CACHED") && line.contains("RUN --mount=type=secret");
+    assert!(log.lines().any(is_cached), "{log}");
 }
 
 // Proves: K28 K30 K31

@@ -37,8 +37,7 @@ enum DbCommand {
     Revoke(grants::Revoke),
     Rotate(Rotate),
     Backup(backups::BackUp),
-    /// Show the backups, and when each was last proved
-    Backups(EnvironmentArguments),
+    Backups(backups::List),
     Prove(backups::Prove),
     Restore(backups::Restore),
     Copy(backups::Copy),
@@ -83,7 +82,7 @@ impl Db {
             DbCommand::Revoke(revoke) => revoke.run(&client, context).await,
             DbCommand::Rotate(rotate) => rotate.run(&client, context).await,
             DbCommand::Backup(backup) => backup.run(&client, context).await,
-            DbCommand::Backups(of) => backups::list(of, &client, context).await,
+            DbCommand::Backups(list) => list.run(&client, context).await,
             DbCommand::Prove(prove) => prove.run(&client, context).await,
             DbCommand::Restore(restore) => restore.run(&client, context).await,
             DbCommand::Copy(copy) => copy.run(&client, context).await,
@@ -157,6 +156,12 @@ fn show(ui: &mut Ui, databases: &[Database]) -> Result<(), Failure> {
     for database in databases {
         if let Some(trouble) = &database.trouble {
             ui.note(format_args!("{}: {trouble}", database.name));
+        }
+        if database.rotating {
+            ui.note(format_args!(
+                "{}: the password before works until the last pod that was given it is gone",
+                database.name
+            ));
         }
     }
     Ok(())

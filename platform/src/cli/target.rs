@@ -6,6 +6,7 @@ use std::process::Command;
 use iterapp_schema::{AppName, ApplingName, Environment};
 use serde::de::DeserializeOwned;
 use url::Url;
+use uuid::Uuid;
 
 use super::Context;
 use super::client::{Ask, Client, shown};
@@ -119,6 +120,12 @@ pub fn appling_name(text: &str) -> Result<ApplingName, String> {
     ApplingName::parse(text).map_err(|error| format!("{error}; {}", error.hint()))
 }
 
+/// Reads the ID of a backup or of a login from the command line.
+pub fn id(text: &str) -> Result<Uuid, String> {
+    let parsed = text.parse();
+    parsed.map_err(|_| "an ID looks like 0190b5a0-6f1e-7c3a-9d0b-2f4e8a1c5d7e".to_owned())
+}
+
 /// Reads an environment from the command line.
 pub fn environment(text: &str) -> Result<Environment, String> {
     text.parse()
@@ -230,6 +237,7 @@ mod tests {
 
     #[test]
     fn names_are_refused_with_advice() {
+        assert!(id("latest").unwrap_err().starts_with("an ID looks like"));
         assert_eq!(
             environment("staging").unwrap_err(),
             "there is no environment `staging`; did you mean `test`?"

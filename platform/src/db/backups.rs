@@ -73,8 +73,12 @@ pub struct Backup {
     pub bytes: Option<i64>,
     /// Its SHA-256 digest.
     pub digest: Option<Vec<u8>>,
-    /// What was dumped.
+    /// What was dumped; in no list of backups.
     pub contents: Option<Contents>,
+    /// The database's own settings, sealed; in no list of backups.
+    pub settings: Option<Vec<u8>>,
+    /// How many rows were dumped.
+    pub rows: Option<i64>,
     /// When it was taken.
     pub taken_at: Option<Timestamp>,
     /// When it was last proved.
@@ -98,7 +102,11 @@ struct Row {
     path: Option<String>,
     bytes: Option<i64>,
     digest: Option<Vec<u8>>,
+    #[sqlx(default)]
     contents: Option<Json<Contents>>,
+    #[sqlx(default)]
+    settings: Option<Vec<u8>>,
+    rows: Option<i64>,
     taken_at: Option<jiff_sqlx::Timestamp>,
     proved_at: Option<jiff_sqlx::Timestamp>,
     restore_seconds: Option<f64>,
@@ -122,6 +130,8 @@ impl TryFrom<Row> for Backup {
             bytes: row.bytes,
             digest: row.digest,
             contents: row.contents.map(|contents| contents.0),
+            settings: row.settings,
+            rows: row.rows,
             taken_at: row.taken_at.map(jiff_sqlx::Timestamp::to_jiff),
             proved_at: row.proved_at.map(jiff_sqlx::Timestamp::to_jiff),
             restore_seconds: row.restore_seconds,
@@ -161,21 +171,52 @@ pub async fn find(
     row.map(Backup::try_from).transpose()
 }
 
-/// The backups of an environment's databases that are not deleted, the newest first.
+/// The backups of an environment's databases that are not deleted, the newest first. Of those of a database
+/// that could not even be taken there is the last one alone, if that was the last of all.
 ///
 /// # Errors
 /// When Postgres fails.
 pub async fn of_environment(
     db: impl PgExecutor<'_>,
     environment: Uuid,
+    limit: i64,
 ) -> sqlx::Result<Vec<Backup>> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select * from backups where environment = $1 and state <> 'deleted' order by created_at desc limit 200",
+        "select id, environment, appling, server, name, cause, state, reason, path, bytes, digest, rows,
+                taken_at, proved_at, restore_seconds, created_at
+         from backups b where environment = $1 and state <> 'deleted'
+           and not (state = 'failed' and path is null and exists (
+             select from backups newer where newer.environment = b.environment and newer.appling = b.appling
+               and newer.created_at > b.created_at
+           ))
+         order by created_at desc limit $2",
     )
     .bind(environment)
+    .bind(limit)
     .fetch_all(db)
     .await?;
     rows.into_iter().map(Backup::try_from).collect()
+}
+
+/// The newest backup of a database that was proved.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn newest_proved(
+    db: impl PgExecutor<'_>,
+    environment: Uuid,
+    appling: Option<&ApplingName>,
+) -> sqlx::Result<Option<Backup>> {
+    let row: Option<Row> = sqlx::query_as(
+        "select * from backups
+         where environment = $1 and appling = $2 and state <> 'deleted' and proved_at is not null
+         order by created_at desc limit 1",
+    )
+    .bind(environment)
+    .bind(appling.map_or("", AsRef::as_ref))
+    .fetch_optional(db)
+    .await?;
+    row.map(Backup::try_from).transpose()
 }
 
 /// Asks for a backup of a database.
@@ -222,26 +263,36 @@ pub async fn schedule(
     Ok(done.rows_affected())
 }
 
+/// What is known of a backup once it was taken.
+#[derive(Debug)]
+pub struct Taken<'a> {
+    /// Where it is in the store.
+    pub path: &'a str,
+    /// What was written there.
+    pub written: &'a Written,
+    /// What was dumped.
+    pub contents: &'a Contents,
+    /// The database's own settings, sealed.
+    pub settings: &'a [u8],
+}
+
 /// Writes down that it was taken.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn set_taken(
-    db: impl PgExecutor<'_>,
-    id: Uuid,
-    path: &str,
-    written: &Written,
-    contents: &Contents,
-) -> sqlx::Result<()> {
+pub async fn set_taken(db: impl PgExecutor<'_>, id: Uuid, taken: &Taken<'_>) -> sqlx::Result<()> {
     sqlx::query(
-        "update backups set state = 'taken', path = $2, bytes = $3, digest = $4, contents = $5, taken_at = now()
+        "update backups set state = 'taken', path = $2, bytes = $3, digest = $4, contents = $5, settings = $6,
+                rows = $7, taken_at = now()
          where id = $1",
     )
     .bind(id)
-    .bind(path)
-    .bind(written.bytes)
-    .bind(&written.digest)
-    .bind(Json(contents))
+    .bind(taken.path)
+    .bind(taken.written.bytes)
+    .bind(&taken.written.digest)
+    .bind(Json(taken.contents))
+    .bind(taken.settings)
+    .bind(taken.contents.rows())
     .execute(db)
     .await?;
     Ok(())

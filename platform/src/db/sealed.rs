@@ -6,9 +6,10 @@ use sqlx::{FromRow, PgConnection, PgPool};
 /// A table, its sealed column, and the place that a row's value is sealed for.
 ///
 /// The apps come last: while their rows are locked, no release gets a number.
-const COLUMNS: [(&str, &str, &str); 7] = [
+const COLUMNS: [(&str, &str, &str); 8] = [
     ("fingerprint_key", "key", "'fingerprint-key'"),
     ("databases", "password", "'database/' || id"),
+    ("backups", "settings", "'backup/' || id"),
     (
         "sealing_keys",
         "private_key",

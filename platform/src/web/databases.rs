@@ -17,7 +17,6 @@ use super::{
 use crate::{
     api,
     database::{
-        backup::contents::Contents,
         environment::{account, server},
         names::Login,
         provision::{self, MakeError},
@@ -298,16 +297,40 @@ fn no_database(app: &App, environment: Environment) -> Problem {
     )
 }
 
-/// `GET /api/apps/{app}/environments/{environment}/backups`
+/// Backups in one answer.
+const MAX_LISTED: i64 = 10_000;
+
+/// What `backups` understands.
+#[derive(Debug, Deserialize)]
+pub struct Limit {
+    limit: Option<i64>,
+}
+
+/// `GET /api/apps/{app}/environments/{environment}/backups?limit=N`
 pub async fn backups(
     State(platform): State<Platform>,
     Path((app, environment)): Path<(String, String)>,
+    Query(Limit { limit }): Query<Limit>,
 ) -> Answer<Json<Vec<api::Backup>>> {
+    let limit = limit.unwrap_or(100).clamp(1, MAX_LISTED);
     let backups = match find_environment(&platform, &app, &environment).await?.id {
-        Some(id) => db::backups::of_environment(&platform.db, id).await?,
+        Some(id) => db::backups::of_environment(&platform.db, id, limit).await?,
         None => Vec::new(),
     };
-    let told = backups.into_iter().map(|backup| api::Backup {
+    Ok(Json(backups.into_iter().map(described).collect()))
+}
+
+/// `GET /api/apps/{app}/environments/{environment}/backups/{id}`
+pub async fn backup(
+    State(platform): State<Platform>,
+    Path((app, environment, id)): Path<(String, String, Uuid)>,
+) -> Answer<Json<api::Backup>> {
+    let (_, backup) = find_backup(&platform, &app, &environment, id).await?;
+    Ok(Json(described(backup)))
+}
+
+fn described(backup: Backup) -> api::Backup {
+    api::Backup {
         id: backup.id,
         appling: backup.appling,
         database: backup.name,
@@ -316,11 +339,10 @@ pub async fn backups(
         reason: backup.reason,
         created_at: backup.created_at,
         bytes: backup.bytes,
-        rows: backup.contents.as_ref().map(Contents::rows),
+        rows: backup.rows,
         proved_at: backup.proved_at,
         restore_seconds: backup.restore_seconds,
-    });
-    Ok(Json(told.collect()))
+    }
 }
 
 /// `POST /api/apps/{app}/environments/{environment}/backups?appling=A`

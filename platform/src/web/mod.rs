@@ -174,6 +174,10 @@ fn router(server: Server) -> Router {
             get(databases::backups).post(databases::back_up),
         )
         .route(
+            "/apps/{app}/environments/{environment}/backups/{id}",
+            get(databases::backup),
+        )
+        .route(
             "/apps/{app}/environments/{environment}/backups/{id}/prove",
             post(databases::prove),
         )

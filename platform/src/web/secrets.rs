@@ -1,6 +1,8 @@
 //! Secrets of environments, and what values for `iterapp.toml` are sealed with. No value is ever
 //! answered.
 
+use std::collections::BTreeSet;
+
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -17,7 +19,7 @@ use super::{
 };
 use crate::{
     api,
-    db::{self, apps::App, verdicts::Verdict},
+    db::{self, apps::App},
     platform::Platform,
     secrets::{open::place, ring::KeyRing},
 };
@@ -139,7 +141,8 @@ pub async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Whether no appling that is live is configured with a secret, or with one key of it.
+/// Whether no appling that is live, or on its way, is built or configured with a secret, or with one key of
+/// it.
 async fn is_unused(
     platform: &Platform,
     environment: Uuid,
@@ -152,17 +155,31 @@ async fn is_unused(
         }
         _ => false,
     };
-    let good = db::verdicts::good(&platform.db, environment).await?;
-    let uses = |verdict: &&Verdict| verdict.spec.values().any(is_it);
-    let users: Vec<&str> = good
-        .iter()
-        .filter(uses)
-        .map(|verdict| verdict.appling.as_ref())
-        .collect();
+    let mut verdicts = db::verdicts::good(&platform.db, environment).await?;
+    if let Some(release) = db::releases::unfinished(&platform.db, environment).await? {
+        verdicts.extend(db::verdicts::of_release(&platform.db, release.id).await?);
+    }
+    let mut users = BTreeSet::new();
+    for verdict in &verdicts {
+        let build = match verdict.build {
+            Some(build) => Some(db::builds::get(&platform.db, build).await?),
+            None => None,
+        };
+        let built_with = build
+            .iter()
+            .flat_map(|build| build.settings.secrets.values());
+        if verdict.spec.values().chain(built_with).any(is_it) {
+            users.insert(verdict.appling.as_ref());
+        }
+    }
     if users.is_empty() {
         return Ok(());
     }
-    let message = format!("{} cannot start without it", users.join(" and "));
+    let users: Vec<&str> = users.into_iter().collect();
+    let message = format!(
+        "{} cannot be built or start without it",
+        users.join(" and ")
+    );
     Err(Problem::conflict("in_use", message)
         .hint("release without it first; --force deletes it all the same"))
 }

@@ -13,7 +13,7 @@ use crate::cli::client::{ANSWER, Ask, Client};
 use crate::cli::failure::Failure;
 use crate::cli::table::Table;
 use crate::cli::target::{
-    AppArgument, EnvironmentArguments, appling_name, environment, path_below,
+    AppArgument, EnvironmentArguments, appling_name, environment, id, path_below,
 };
 use crate::cli::{Context, time};
 
@@ -41,6 +41,7 @@ pub struct Prove {
     #[command(flatten)]
     of: EnvironmentArguments,
     /// The backup, as `hops db backups` shows it
+    #[arg(value_parser = id)]
     backup: Uuid,
 }
 
@@ -58,6 +59,7 @@ pub struct Restore {
     #[command(flatten)]
     of: EnvironmentArguments,
     /// The backup, as `hops db backups` shows it
+    #[arg(value_parser = id)]
     backup: Uuid,
     /// Do not ask
     #[arg(short, long)]
@@ -89,21 +91,45 @@ pub struct Copy {
     yes: bool,
 }
 
-async fn all(client: &Client, app: &AppName, environment: &str) -> Result<Vec<Backup>, Failure> {
-    let ask = Ask {
-        path: &path_below(app, environment, &["backups"]),
-        query: &[],
-    };
-    client.get(ask).await
+/// Show an environment's backups, the newest first, and when each was last proved
+#[derive(Debug, clap::Args)]
+pub struct List {
+    #[command(flatten)]
+    of: EnvironmentArguments,
+    /// At most so many, up to 10000
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
 }
 
-/// Shows the backups of an environment, and when each was last proved.
-pub async fn list(
-    of: EnvironmentArguments,
-    client: &Client,
+impl List {
+    /// Prints the list.
+    pub async fn run(self, client: &Client, context: &mut Context) -> Result<(), Failure> {
+        let Self { of, limit } = self;
+        let app = of.app.choose(context, client.url())?;
+        let environment = of.environment.to_string();
+        let ask = Ask {
+            path: &path_below(&app, &environment, &["backups"]),
+            query: &[("limit", limit.to_string())],
+        };
+        let backups: Vec<Backup> = client.get(ask).await?;
+        show(context, &app, &environment, &backups)?;
+        let may_be_more = u32::try_from(backups.len()).is_ok_and(|count| count == limit);
+        if may_be_more && !context.ui.is_json() {
+            let more = limit.saturating_mul(4).min(10_000);
+            context
+                .ui
+                .hint(format_args!("older ones, if there are: --limit {more}"));
+        }
+        Ok(())
+    }
+}
+
+fn show(
     context: &mut Context,
+    app: &AppName,
+    environment: &str,
+    backups: &[Backup],
 ) -> Result<(), Failure> {
-    let (app, environment, backups) = of.list::<Backup>(client, context, "backups").await?;
     let ui = &mut context.ui;
     if ui.is_json() {
         return ui.json(&backups);
@@ -123,7 +149,7 @@ pub async fn list(
         "LAST PROVED",
         "RESTORE TOOK",
     ]);
-    for backup in &backups {
+    for backup in backups {
         let unknown = || "-".to_owned();
         let whose = backup.appling.as_ref();
         table.row([
@@ -149,7 +175,7 @@ pub async fn list(
         ]);
     }
     ui.text(&table.render())?;
-    for backup in &backups {
+    for backup in backups {
         if let Some(reason) = &backup.reason {
             ui.note(format_args!("{}: {reason}", backup.id));
         }
@@ -195,12 +221,14 @@ async fn proved(
     environment: Environment,
     id: Uuid,
 ) -> Result<Backup, Failure> {
-    let environment = environment.to_string();
+    let (environment, id) = (environment.to_string(), id.to_string());
     let mut told = String::new();
     loop {
-        let found = all(client, app, &environment).await?;
-        let backup = found.into_iter().find(|backup| backup.id == id);
-        let backup = backup.ok_or_else(|| Failure::failed("gone", "the backup is gone"))?;
+        let ask = Ask {
+            path: &path_below(app, &environment, &["backups", &id]),
+            query: &[],
+        };
+        let backup: Backup = client.get(ask).await?;
         match backup.state.as_str() {
             "proved" if backup.reason.is_none() => return Ok(backup),
             _ if backup.reason.is_some() => {

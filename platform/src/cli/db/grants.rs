@@ -13,7 +13,7 @@ use crate::cli::Context;
 use crate::cli::client::{ANSWER, Ask, Client};
 use crate::cli::failure::Failure;
 use crate::cli::table::Table;
-use crate::cli::target::{EnvironmentArguments, appling_name, path_below};
+use crate::cli::target::{EnvironmentArguments, appling_name, id, path_below};
 use crate::cli::time::{self, parse_duration};
 
 /// Give out a login that may read a database, and ends by itself
@@ -43,6 +43,7 @@ pub struct Revoke {
     #[command(flatten)]
     of: EnvironmentArguments,
     /// The login, as `hops db grants` shows it
+    #[arg(value_parser = id)]
     grant: Uuid,
 }
 

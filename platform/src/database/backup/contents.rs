@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
-use crate::database::provision::{ident, run};
+use crate::database::provision::ident;
 
 /// What is in a database.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,9 +18,6 @@ pub struct Contents {
     pub tables: BTreeMap<String, Table>,
     /// How many there are of each kind of object: indexes, views, functions, constraints, triggers.
     pub objects: BTreeMap<String, i64>,
-    /// What `alter database … set` has set, which is in no dump. (Backups from before this was kept have none.)
-    #[serde(default)]
-    pub settings: BTreeMap<String, String>,
 }
 
 /// What is in a table.
@@ -61,11 +58,6 @@ const OBJECTS: &str = "with own as (
     union all select 'triggers', count(*) from pg_trigger t join pg_class c on c.oid = t.tgrelid
       where c.relnamespace in (select oid from own) and not t.tgisinternal";
 
-/// A database's own settings; what the platform sets, it sets of the logins.
-const DATABASE_SETTINGS: &str = "select split_part(entry, '=', 1), substr(entry, strpos(entry, '=') + 1)
-    from pg_db_role_setting, unnest(setconfig) as entry
-    where setrole = 0 and setdatabase = (select oid from pg_database where datname = current_database())";
-
 impl Contents {
     /// Reads them in the transaction that the connection is in.
     ///
@@ -94,29 +86,7 @@ impl Contents {
         let objects: Vec<(String, i64)> =
             sqlx::query_as(OBJECTS).fetch_all(&mut *connection).await?;
         contents.objects = objects.into_iter().collect();
-        let settings: Vec<(String, String)> = sqlx::query_as(DATABASE_SETTINGS)
-            .fetch_all(&mut *connection)
-            .await?;
-        contents.settings = settings.into_iter().collect();
         Ok(contents)
-    }
-
-    /// Gives the settings to the database that the connection is to. One that its owner may not set, an
-    /// administrator had set: it is told of and left out.
-    ///
-    /// # Errors
-    /// When Postgres is away.
-    pub async fn set(&self, connection: &mut PgConnection, database: &str) -> sqlx::Result<()> {
-        for (name, value) in &self.settings {
-            match set(connection, database, name, value).await {
-                Err(sqlx::Error::Database(refused)) => {
-                    let reason = refused.message();
-                    tracing::warn!(database, name, reason, "a setting was not restored");
-                }
-                other => other?,
-            }
-        }
-        Ok(())
     }
 
     /// How many rows there are in all.
@@ -167,30 +137,6 @@ impl Contents {
     }
 }
 
-/// Sets one as the session has it for a moment, whatever kind of value that is.
-async fn set(
-    connection: &mut PgConnection,
-    database: &str,
-    name: &str,
-    value: &str,
-) -> sqlx::Result<()> {
-    let parts: Vec<String> = name.split('.').map(ident).collect();
-    let keep = format!(
-        "alter database {} set {} from current",
-        ident(database),
-        parts.join(".")
-    );
-    // Rolled back when it is refused.
-    let mut tx = connection.begin().await?;
-    sqlx::query("select set_config($1, $2, true)")
-        .bind(name)
-        .bind(value)
-        .execute(&mut *tx)
-        .await?;
-    run(&mut tx, keep).await?;
-    tx.commit().await
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,7 +149,6 @@ mod tests {
         Contents {
             tables: [("public.notes".to_owned(), table)].into(),
             objects: [("indexes".to_owned(), indexes)].into(),
-            settings: BTreeMap::new(),
         }
     }
 

@@ -6,6 +6,7 @@
 //! | `prove` | the dump restored into a scratch database, and that compared |
 //! | `restore` | a dump restored into a new database, which takes the place of the one before |
 //! | `contents` | what is in a database: rows and a checksum of each table |
+//! | `settings` | what is set of a database, which is in no dump |
 //! | `store` | where dumps are: a directory, or a bucket of an S3-compatible store |
 //! | `programs` | `pg_dump` and `pg_restore` |
 //! | `schedule` | which databases are due, and which backups have been kept for long enough |
@@ -18,6 +19,7 @@ pub mod programs;
 pub mod prove;
 pub mod restore;
 pub mod schedule;
+pub mod settings;
 pub mod store;
 pub mod take;
 

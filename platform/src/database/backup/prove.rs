@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::{
     contents::Contents,
     programs::{self, DEADLINE},
+    settings::Settings,
 };
 use crate::{
     database::{
@@ -154,10 +155,12 @@ async fn restore(
     let (who, name) = (wanted.account(), wanted.database);
     // The dump is whole: what fails is the server's trouble, or an extension's.
     programs::restore(server, &who, name, file).await?;
-    let dumped = dumped(backup)?;
-    set(server, &who, name, dumped).await?;
+    if let Some(sealed) = &backup.settings {
+        let settings = Settings::open(&platform.key, backup.id, sealed)?;
+        give(server, &who, name, &settings).await?;
+    }
     let contents = read(server, &who, name).await?;
-    same(dumped.difference_of_rows(&contents))?;
+    same(dumped(backup)?.difference_of_rows(&contents))?;
     Ok(contents)
 }
 
@@ -205,7 +208,10 @@ pub(super) fn forget_dumps(platform: &Platform, lease: &Lease) {
     }
 }
 
-/// Copies the dump out of the store. A truncated or an altered one is found out here.
+/// Of a backup whose dump somebody deleted, or that is in the store of before.
+pub(super) const GONE: &str = "its dump is not in the store for backups any more";
+
+/// Copies the dump out of the store. One that is gone, truncated or altered is found out here.
 async fn fetch(platform: &Platform, backup: &Backup, file: &Path) -> Result<(), NotRestored> {
     let store = platform.backups.as_ref();
     let store = store.context("this platform has no store for backups (HOPS_BACKUP_URL)")?;
@@ -213,7 +219,9 @@ async fn fetch(platform: &Platform, backup: &Backup, file: &Path) -> Result<(), 
         .path
         .as_deref()
         .context("a backup that was not taken")?;
-    let read = store.read_into(path, file).await?;
+    let Some(read) = store.read_into(path, file).await? else {
+        return Err(NotRestored::Damaged(GONE.to_owned()));
+    };
     let bytes = backup.bytes.unwrap_or_default();
     if read.bytes != bytes {
         return Err(NotRestored::Damaged(format!(
@@ -229,11 +237,17 @@ async fn fetch(platform: &Platform, backup: &Backup, file: &Path) -> Result<(), 
     Ok(())
 }
 
-/// What is in no dump: the database's own settings.
-async fn set(server: &Server, who: &Account, name: &str, dumped: &Contents) -> anyhow::Result<()> {
+/// What is in no dump.
+async fn give(
+    server: &Server,
+    who: &Account,
+    name: &str,
+    settings: &Settings,
+) -> anyhow::Result<()> {
     let what = || format!("the database server `{}`", server.name);
     let mut connection = server.connect_as(who, name).await.with_context(what)?;
-    dumped.set(&mut connection, name).await.with_context(what)?;
+    let given = settings.give(&mut connection, name).await;
+    given.with_context(what)?;
     let _ = connection.close().await;
     Ok(())
 }

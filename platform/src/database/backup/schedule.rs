@@ -1,16 +1,24 @@
 //! Which databases are due for a backup, and which backups have been kept for long enough.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
 
 use anyhow::Context;
 
-use crate::{db, lease::Work, platform::Platform};
+use super::{prove::GONE, store::Store};
+use crate::{
+    db::{self, backups::Backup},
+    lease::Work,
+    platform::Platform,
+};
 
 /// How often one looks.
 pub const EVERY: Duration = Duration::from_secs(60);
 
 /// Asks for the backups that are due, and deletes those that have been kept for long enough. The newest
-/// one that was proved is kept however old it is.
+/// one that was proved is kept however old it is, and none goes while that one is not there.
 ///
 /// # Errors
 /// When Postgres or the store fails: the next look does it.
@@ -29,14 +37,55 @@ pub async fn look(platform: &Platform) -> anyhow::Result<()> {
             Work::Backups.notify(&platform.db).await?;
         }
     }
+    let mut still_there = BTreeMap::new();
     for backup in db::backups::outdated(&platform.db, config.backup_keep).await? {
-        if let Some(path) = &backup.path {
-            store.delete(path).await?;
+        let whose = (backup.environment, backup.appling.clone());
+        let is_there = match still_there.entry(whose) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(unknown) => *unknown.insert(is_kept(platform, store, &backup).await?),
+        };
+        if !is_there {
+            continue;
         }
-        db::backups::set_deleted(&platform.db, backup.id)
-            .await
-            .context("writing down that a backup was deleted")?;
-        tracing::info!(database = backup.name, "deleted a backup");
+        // One that cannot be deleted keeps none of the others.
+        if let Err(error) = delete(platform, store, &backup).await {
+            let error = format!("{error:#}");
+            tracing::warn!(
+                database = backup.name,
+                error,
+                "a backup could not be deleted"
+            );
+        }
     }
+    Ok(())
+}
+
+/// Whether the newest backup of the same database that was proved is where it was: before an older one goes.
+/// When it is not, it was none.
+async fn is_kept(platform: &Platform, store: &Store, outdated: &Backup) -> anyhow::Result<bool> {
+    let (environment, appling) = (outdated.environment, outdated.appling.as_ref());
+    let newest = db::backups::newest_proved(&platform.db, environment, appling).await?;
+    let Some(newest) = newest else {
+        return Ok(true);
+    };
+    let length = match &newest.path {
+        Some(path) => store.length(path).await?,
+        None => None,
+    };
+    if length.is_some() {
+        return Ok(true);
+    }
+    db::backups::fail(&platform.db, newest.id, GONE).await?;
+    tracing::error!(database = newest.name, backup = %newest.id, "the dump of a proved backup is gone");
+    Ok(false)
+}
+
+async fn delete(platform: &Platform, store: &Store, backup: &Backup) -> anyhow::Result<()> {
+    if let Some(path) = &backup.path {
+        store.delete(path).await?;
+    }
+    let deleted = db::backups::set_deleted(&platform.db, backup.id).await;
+    deleted.context("writing down that a backup was deleted")?;
+    tracing::info!(database = backup.name, "deleted a backup");
     Ok(())
 }

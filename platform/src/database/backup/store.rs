@@ -74,6 +74,9 @@ impl Store {
     }
 
     fn with(url: &Url, variables: impl Iterator<Item = (String, String)>) -> anyhow::Result<Store> {
+        if !url.username().is_empty() || url.password().is_some() {
+            bail!("the address of the store for backups has no name or password in it");
+        }
         let named = || format!("the store for backups {url}");
         let (scheme, prefix) = ObjectStoreScheme::parse(url).with_context(named)?;
         match scheme {
@@ -168,14 +171,32 @@ impl Store {
         })
     }
 
-    /// Copies a dump into a file, and says what it read.
+    /// The length of a dump in bytes; nothing when there is none of that path.
     ///
     /// # Errors
-    /// When there is none of that path, or reading or writing fails.
-    pub async fn read_into(&self, path: &str, file: &std::path::Path) -> anyhow::Result<Written> {
+    /// When the store fails.
+    pub async fn length(&self, path: &str) -> anyhow::Result<Option<u64>> {
+        match self.objects.head(&self.place(path)).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed("reading", &error)),
+        }
+    }
+
+    /// Copies a dump into a file, and says what it read; nothing when there is none of that path.
+    ///
+    /// # Errors
+    /// When reading or writing fails.
+    pub async fn read_into(
+        &self,
+        path: &str,
+        file: &std::path::Path,
+    ) -> anyhow::Result<Option<Written>> {
         let failed = |error| self.failed("reading", &error);
+        let Some(length) = self.length(path).await? else {
+            return Ok(None);
+        };
         let place = self.place(path);
-        let length = self.objects.head(&place).await.map_err(failed)?.size;
         let mut out = tokio::fs::File::create(file)
             .await
             .context("a file for a dump")?;
@@ -190,10 +211,10 @@ impl Store {
             out.write_all(&part).await.context("a file for a dump")?;
         }
         out.flush().await.context("a file for a dump")?;
-        Ok(Written {
+        Ok(Some(Written {
             bytes,
             digest: digest.finalize().to_vec(),
-        })
+        }))
     }
 
     /// Deletes a dump; one that is gone already is no error.
@@ -291,10 +312,13 @@ mod tests {
         assert!(folder.path().join("backups/shop/prod/one.dump").exists());
         let copy = folder.path().join("copy");
         let read = store.read_into("shop/prod/one.dump", &copy).await.unwrap();
-        assert_eq!(read, written);
-        assert_eq!(std::fs::read(copy).unwrap(), text);
+        assert_eq!(read.as_ref(), Some(&written));
+        assert_eq!(std::fs::read(&copy).unwrap(), text);
         store.delete("shop/prod/one.dump").await.unwrap();
         store.delete("shop/prod/one.dump").await.unwrap();
+        assert_eq!(store.length("shop/prod/one.dump").await.unwrap(), None);
+        let gone = store.read_into("shop/prod/one.dump", &copy).await.unwrap();
+        assert_eq!(gone, None);
     }
 
     #[tokio::test]
@@ -305,6 +329,13 @@ mod tests {
         let failed = store.write("one.dump", text.as_slice(), async { bail!("too short") });
         assert_eq!(failed.await.unwrap_err().to_string(), "too short");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn no_password_stands_in_an_address() {
+        let url = Url::parse("s3://id:hunter22@bucket/prefix").unwrap();
+        let refused = format!("{:#}", Store::open(&url).unwrap_err());
+        assert!(!refused.contains("hunter22"), "{refused}");
     }
 
     fn s3(variables: &[(&str, &str)]) -> anyhow::Result<Store> {

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use super::{
     contents::Contents,
     programs::{DEADLINE, Dump},
+    settings::Settings,
     store::{Store, Written},
 };
 use crate::{
@@ -37,7 +38,7 @@ pub async fn take(platform: &Platform, lease: &Lease, backup: &Backup) -> anyhow
         dumped = dumping => dumped.context("it takes too long").flatten(),
         lost = lease.lost() => return Err(lost.into()),
     };
-    let (written, contents) = match dumped {
+    let (written, contents, settings) = match dumped {
         Ok(dumped) => dumped,
         Err(error) => {
             // It may be there all the same: only the store's answer was lost.
@@ -45,8 +46,15 @@ pub async fn take(platform: &Platform, lease: &Lease, backup: &Backup) -> anyhow
             return Err(error);
         }
     };
+    let settings = settings.seal(&platform.key, backup.id)?;
     let mut tx = lease.begin().await?;
-    db::backups::set_taken(&mut *tx, backup.id, &path, &written, &contents).await?;
+    let taken = db::backups::Taken {
+        path: &path,
+        written: &written,
+        contents: &contents,
+        settings: &settings,
+    };
+    db::backups::set_taken(&mut *tx, backup.id, &taken).await?;
     tx.commit().await?;
     let (rows, bytes) = (contents.rows(), written.bytes);
     tracing::info!(database = backup.name, rows, bytes, "took a backup");
@@ -65,7 +73,7 @@ async fn dump(
     store: &Store,
     backup: &Backup,
     path: &str,
-) -> anyhow::Result<(Written, Contents)> {
+) -> anyhow::Result<(Written, Contents, Settings)> {
     let databases = db::databases::of_environment(&platform.db, backup.environment).await?;
     let database = databases
         .iter()
@@ -89,9 +97,11 @@ async fn dump(
         .with_context(unanswered)?;
     let contents = Contents::read(&mut connection).await;
     let contents = contents.with_context(unanswered)?;
+    let settings = Settings::read(&mut connection).await;
+    let settings = settings.with_context(unanswered)?;
     let (dump, output) = Dump::start(server, &who, &backup.name, &snapshot)?;
     let written = store.write(path, output, dump.end()).await?;
     let _ = connection.execute("commit").await;
     let _ = connection.close().await;
-    Ok((written, contents))
+    Ok((written, contents, settings))
 }
