@@ -233,7 +233,7 @@ pub async fn restart_proxies(namespace: &str) {
         pod.kill_proxy();
     }
     eventually("the proxies are back", || async {
-        let is_back = |pod: &Pod| pod.is_ready() && pod.sidecar_restarts() > 0;
+        let is_back = |pod: &Pod| pod.sidecar_restarts() > 0;
         Pod::all(namespace).iter().all(is_back).then_some(())
     })
     .await;

@@ -10,7 +10,8 @@ use std::{
 use serde_json::Value;
 use sqlx::PgPool;
 use tests::{
-    App, Kube, Options, Platform, Pod, Repo, Role, SlowStep, Watch, dockerfile, eventually,
+    App, Connections, Hops, Kube, Load, Options, Platform, Pod, Repo, Role, SlowStep, Watch,
+    dockerfile, eventually, superuser,
 };
 use uuid::Uuid;
 
@@ -289,6 +290,61 @@ impl ReplicaSets {
             assert_eq!(sets.len(), 1, "{version}: {sets:?}");
         }
     }
+}
+
+/// Rotations of a password that are cut off, at random moments.
+const CUT_OFF: usize = 8;
+
+#[tokio::test]
+async fn rotations_that_are_cut_off_lose_no_query_and_leave_one_login() {
+    let platform = platform(1);
+    let app = platform.app("cutoff").await;
+    app.push_live(&Repo::driver("libpq", "[postgres]").await)
+        .await;
+    let rotate = ["db", "rotate", "-a", &app.name, "-e", "test"];
+    let load = Load::of_path(&app.host("test"), "/select1", 10, Connections::Kept);
+    let mut random = Random::new();
+    for round in 0..CUT_OFF {
+        let moment = Duration::from_millis(random.below(600));
+        let cut_off = async {
+            tokio::time::sleep(moment).await;
+            // One of the two asks the server, the other one finishes.
+            match round % 2 {
+                0 => {
+                    platform.kill(Role::Server);
+                    platform.spawn(Role::Server);
+                    platform.wait_until_it_answers();
+                }
+                _ => {
+                    platform.kill(Role::Controller);
+                    platform.spawn(Role::Controller);
+                }
+            }
+        };
+        let hops = Hops::of(&platform);
+        let (rotated, ()) = tokio::join!(hops.run(&rotate), cut_off);
+        println!("cut off after {moment:?}: {}", rotated.err.trim());
+    }
+    let info = ["--json", "db", "info", "-a", &app.name, "-e", "test"];
+    let is_over = || async {
+        let info = Hops::of(&platform).run(&info).await.ok().json();
+        (info[0]["rotating"] == false).then(|| info[0]["name"].as_str().map(str::to_owned))
+    };
+    eventually("the last one is over", is_over).await;
+    Hops::of(&platform).run(&rotate).await.ok();
+    let name = eventually("one more is over", is_over).await;
+    let tally = load.stop();
+    assert!(tally.failed.is_empty(), "{}", tally.failures());
+
+    let who = app.get("test", "/whoami").await.json();
+    let logins =
+        "select rolname::text from pg_roles where starts_with(rolname, $1) and rolcanlogin";
+    let logins: Vec<String> = sqlx::query_scalar(logins)
+        .bind(name)
+        .fetch_all(&superuser("postgres").await)
+        .await
+        .expect("the roles");
+    assert_eq!(logins, [who["session_user"].as_str().expect("a login")]);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use ipnet::IpNet;
 use iterapp_schema::{ApplingName, Pooling};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -44,6 +45,8 @@ pub struct Connection {
     pub pool_size: u32,
     /// Google's proxy stands before the server, for this instance.
     pub cloud_sql_instance: Option<String>,
+    /// The addresses that pods reach it by, where whoever runs the platform has said them.
+    pub networks: Vec<IpNet>,
 }
 
 impl fmt::Debug for Connection {
@@ -62,7 +65,7 @@ impl fmt::Debug for Connection {
 impl PartialEq for Connection {
     fn eq(&self, other: &Self) -> bool {
         let told = |one: &Self| (one.fingerprint.clone(), format!("{one:?}"), one.pool_size);
-        told(self) == told(other) && self.tls == other.tls
+        told(self) == told(other) && self.tls == other.tls && self.networks == other.networks
     }
 }
 
@@ -126,7 +129,7 @@ pub struct Address {
 /// What is wrong with a text that is to be an address; the text itself is not repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "is no address of a Postgres database; it looks like postgres://user:password@host:5432/database"
+    "is no address of a Postgres database; it looks like postgres://user:password@host:5432/database, and in a password `@` is %40, `:` %3A, `/` %2F, `?` %3F, `#` %23 and `%` %25"
 )]
 pub struct NoAddress;
 
@@ -190,6 +193,7 @@ impl Address {
             tls,
             pool_size: EXTERNAL_POOL_SIZE,
             cloud_sql_instance: None,
+            networks: Vec::new(),
         }
     }
 
@@ -338,6 +342,7 @@ mod tests {
             tls: Tls::Verify("(certificate)".to_owned()),
             pool_size: 10,
             cloud_sql_instance: None,
+            networks: Vec::new(),
         }
     }
 

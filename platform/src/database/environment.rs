@@ -19,6 +19,7 @@ use crate::{
         self,
         databases::{Database, NewDatabase},
     },
+    lease::Lease,
     platform::Platform,
     release::spec::{ApplingSpec, WantedEnvironment},
     secrets::{hex, random},
@@ -58,12 +59,14 @@ impl From<MakeError> for NotMade {
     }
 }
 
-/// Makes the databases that these applings want, with their extensions, where that is not done yet.
+/// Makes the databases that these applings want, with their extensions, where that is not done yet. What is
+/// made is written down under the lease.
 ///
 /// # Errors
 /// See [`NotMade`].
 pub async fn make(
     platform: &Platform,
+    lease: &Lease,
     place: Place<'_>,
     applings: &[&ApplingSpec],
 ) -> Result<(), NotMade> {
@@ -72,7 +75,7 @@ pub async fn make(
         let told = |message: String| format!("{}: {message}", first.name);
         let database = match find(platform, place, owner).await? {
             Some(database) => database,
-            None => create(platform, place, owner)
+            None => create(platform, lease, place, owner)
                 .await?
                 .map_err(|message| NotMade::Refused(told(message)))?,
         };
@@ -94,7 +97,7 @@ pub async fn make(
                 server.name
             ))));
         }
-        make_one(platform, server, &database, &extensions)
+        make_one(platform, lease, server, &database, &extensions)
             .await
             .map_err(|error| match error {
                 NotMade::Refused(message) => NotMade::Refused(told(message)),
@@ -142,6 +145,7 @@ async fn find(
 /// Writes down that it is wanted, before anything is made of it: whatever happens then, it is known.
 async fn create(
     platform: &Platform,
+    lease: &Lease,
     place: Place<'_>,
     owner: Option<&ApplingName>,
 ) -> Result<Result<Database, String>, NotMade> {
@@ -165,8 +169,12 @@ async fn create(
         name: &name,
         password: &password,
     };
-    let inserted = db::databases::insert(&platform.db, &new).await;
-    inserted.context("writing down a database")?;
+    let writing = async {
+        let mut tx = lease.begin().await?;
+        db::databases::insert(&mut *tx, &new).await?;
+        anyhow::Ok(tx.commit().await?)
+    };
+    writing.await.context("writing down a database")?;
     let found = find(platform, place, owner).await?;
     Ok(Ok(found.context("a database that was just written down")?))
 }
@@ -178,30 +186,47 @@ pub fn new_password() -> SecretString {
 
 async fn make_one(
     platform: &Platform,
+    lease: &Lease,
     server: &Server,
     database: &Database,
     extensions: &[String],
 ) -> Result<(), NotMade> {
-    let made = database.made.as_ref();
-    let has_all = |made: &Vec<String>| extensions.iter().all(|extension| made.contains(extension));
     let limits = server.limits();
-    if made.is_some_and(has_all) {
-        if database.limits.as_ref() != Some(&limits) {
-            provision::limit(server, &database.name).await?;
-            let set = db::databases::set_limits(&platform.db, database.id, &limits).await;
-            set.context("writing down a database's limits")?;
-        }
-        return Ok(());
-    }
     let password = password(platform, database)?;
     let wanted = Wanted {
         database: &database.name,
         login: (database.login, &password),
         extensions,
     };
-    provision::make(server, &wanted).await?;
-    let set = db::databases::set_made(&platform.db, database.id, extensions, &limits).await;
-    set.context("writing down that a database was made")?;
+    let mut has = extensions.to_vec();
+    match &database.made {
+        None => provision::make(server, &wanted).await?,
+        // From here on its logins' passwords are the rotations' business.
+        Some(made) => {
+            let is_limited = database.limits.as_ref() == Some(&limits);
+            let has_all = extensions.iter().all(|extension| made.contains(extension));
+            if is_limited && has_all {
+                return Ok(());
+            }
+            if !is_limited {
+                provision::limit(server, &database.name).await?;
+            }
+            if !has_all {
+                provision::extend(server, &wanted).await?;
+            }
+            has.extend(made.iter().cloned());
+            has.sort_unstable();
+            has.dedup();
+        }
+    }
+    let writing = async {
+        let mut tx = lease.begin().await?;
+        db::databases::set_made(&mut *tx, database.id, &has, &limits).await?;
+        anyhow::Ok(tx.commit().await?)
+    };
+    writing
+        .await
+        .context("writing down that a database was made")?;
     tracing::info!(
         server = server.name,
         database = database.name,
@@ -273,6 +298,7 @@ pub async fn connections(
             tls: server.tls.clone(),
             pool_size: server.pool_size,
             cloud_sql_instance: server.cloud_sql_instance.clone(),
+            networks: server.networks.clone(),
         };
         connections.insert(database.appling, connection);
     }
@@ -329,6 +355,7 @@ pub fn placeholders(wanted: &WantedEnvironment) -> Databases {
             tls: super::connection::Tls::Require,
             pool_size: 10,
             cloud_sql_instance: None,
+            networks: Vec::new(),
         };
         (owner.cloned(), connection)
     };

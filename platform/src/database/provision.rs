@@ -26,9 +26,10 @@ pub enum MakeError {
     Away(String),
 }
 
-/// Errors of these classes say that the server is not ready or has no room just now: connection
-/// exceptions, insufficient resources, operator intervention (PostgreSQL, Appendix A).
-const PASSING: [&str; 3] = ["08", "53", "57"];
+/// Errors of these classes say that the server is not ready or has no room just now, or that somebody else is
+/// at it: connection exceptions, insufficient resources, object not in prerequisite state (a lock that is not
+/// to be had), operator intervention (PostgreSQL, Appendix A).
+const PASSING: [&str; 4] = ["08", "53", "55", "57"];
 
 impl MakeError {
     /// What a server said, or that it said nothing.
@@ -95,10 +96,11 @@ async fn make_all(server: &Server, wanted: &Wanted<'_>) -> Result<(), MakeError>
     let Wanted {
         database,
         login: (login, password),
-        extensions,
+        ..
     } = wanted;
     let told = |error: sqlx::Error| MakeError::of(server, &error);
     let mut connection = server.connect().await.map_err(told)?;
+    alone(&mut connection, database).await.map_err(told)?;
     make_roles(&mut connection, server, database)
         .await
         .map_err(told)?;
@@ -109,13 +111,37 @@ async fn make_all(server: &Server, wanted: &Wanted<'_>) -> Result<(), MakeError>
         .await
         .map_err(told)?;
     let _ = connection.close().await;
-    let inside = wanted.account();
-    let mut inside = server.connect_as(&inside, database).await.map_err(told)?;
+    make_inside(server, wanted).await
+}
+
+/// Gives a database that was made the extensions that it has not.
+///
+/// # Errors
+/// When the server refuses, or is away.
+pub async fn extend(server: &Server, wanted: &Wanted<'_>) -> Result<(), MakeError> {
+    in_time(server, make_inside(server, wanted)).await
+}
+
+/// What is made by the one who owns the database.
+async fn make_inside(server: &Server, wanted: &Wanted<'_>) -> Result<(), MakeError> {
+    let told = |error: sqlx::Error| MakeError::of(server, &error);
+    let (who, database) = (wanted.account(), wanted.database);
+    let mut inside = server.connect_as(&who, database).await.map_err(told)?;
     lock_down(&mut inside).await.map_err(told)?;
-    for extension in *extensions {
+    for extension in wanted.extensions {
         make_extension(&mut inside, server, database, extension).await?;
     }
     let _ = inside.close().await;
+    Ok(())
+}
+
+/// Nobody else makes or deletes this database until the connection ends; not even what a platform that died
+/// had asked for, which the server may still be at.
+async fn alone(connection: &mut PgConnection, database: &str) -> sqlx::Result<()> {
+    sqlx::query("select pg_advisory_lock(hashtextextended($1, 0))")
+        .bind(database)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -321,6 +347,7 @@ pub async fn delete(server: &Server, database: &str) -> Result<(), MakeError> {
 }
 
 async fn delete_by(connection: &mut PgConnection, database: &str) -> sqlx::Result<()> {
+    alone(connection, database).await?;
     let drop = format!("drop database if exists {} with (force)", ident(database));
     run(connection, drop).await?;
     let reader = names::reader(database);

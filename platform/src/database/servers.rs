@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use ipnet::IpNet;
 use iterapp_schema::Environment;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -71,6 +72,8 @@ pub struct Server {
     /// An instance of Google's Cloud SQL, `project:region:instance`: pods reach it through Google's
     /// proxy, which stands beside ours.
     pub cloud_sql_instance: Option<String>,
+    /// The addresses that pods reach it by, for the walls around isolated applings.
+    pub networks: Vec<IpNet>,
     turns: Semaphore,
 }
 
@@ -107,6 +110,8 @@ struct Section {
     pool_size: u32,
     statement_timeout_seconds: Option<u64>,
     cloud_sql_instance: Option<String>,
+    #[serde(default)]
+    networks: Vec<IpNet>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -208,6 +213,7 @@ impl Server {
             pool_size: section.pool_size,
             statement_timeout: section.statement_timeout_seconds.map(Duration::from_secs),
             cloud_sql_instance: section.cloud_sql_instance,
+            networks: section.networks,
             turns: Semaphore::new(TURNS),
         })
     }

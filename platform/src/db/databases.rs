@@ -167,19 +167,6 @@ pub async fn set_made(
     Ok(())
 }
 
-/// Writes down that it has these limits now.
-///
-/// # Errors
-/// When Postgres fails.
-pub async fn set_limits(db: impl PgExecutor<'_>, id: Uuid, limits: &str) -> sqlx::Result<()> {
-    sqlx::query("update databases set limits = $2 where id = $1")
-        .bind(id)
-        .bind(limits)
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
 /// A database, whose row stays locked until the transaction ends.
 ///
 /// # Errors

@@ -98,7 +98,11 @@ async fn make_databases(
     let specs: Vec<_> = plan.applings.iter().map(|planned| &planned.spec).collect();
     let waited = Timestamp::now().duration_since(release.created_at);
     let is_patient = waited.unsigned_abs() < platform.config.rollout_deadline;
-    match databases::make(platform, place, &specs).await {
+    let made = tokio::select! {
+        made = databases::make(platform, lease, place, &specs) => made,
+        lost = lease.lost() => return Err(lost.into()),
+    };
+    match made {
         Ok(()) => Ok(None),
         Err(NotMade::Failed(error)) => Err(error),
         Err(NotMade::Away(reason)) if is_patient => {

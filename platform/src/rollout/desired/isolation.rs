@@ -1,11 +1,10 @@
 //! The wall around an isolated appling: with whom its pods may speak.
 //!
 //! Its own namespace and the allowed apps' in the same environment, in both directions; requests
-//! from the ingress, if the world is to reach it; name servers; and the server of its database. Nothing else, the internet
-//! included: what is isolated is to keep what it knows. (What a pod answers always gets back, and
+//! from the ingress, if the world is to reach it; name servers; and the server of its database, of which only
+//! the port is known where no address is. Nothing else, the internet included: what is isolated is to keep
+//! what it knows. (What a pod answers always gets back, and
 //! the kubelet's probes come through.)
-
-use std::net::IpAddr;
 
 use ipnet::IpNet;
 use iterapp_schema::{AppName, Isolation};
@@ -91,13 +90,17 @@ fn ingress(source: &IngressSource) -> NetworkPolicyPeer {
         IngressSource::Namespace(name) => {
             namespace([(NAMESPACE_NAME.to_owned(), name.clone())].into())
         }
-        IngressSource::Network(network) => NetworkPolicyPeer {
-            ip_block: Some(IPBlock {
-                cidr: network.to_string(),
-                ..IPBlock::default()
-            }),
-            ..NetworkPolicyPeer::default()
-        },
+        IngressSource::Network(block) => network(block),
+    }
+}
+
+fn network(block: &IpNet) -> NetworkPolicyPeer {
+    NetworkPolicyPeer {
+        ip_block: Some(IPBlock {
+            cidr: block.to_string(),
+            ..IPBlock::default()
+        }),
+        ..NetworkPolicyPeer::default()
     }
 }
 
@@ -134,24 +137,17 @@ fn outgoing(to: Vec<NetworkPolicyPeer>) -> NetworkPolicyEgressRule {
     }
 }
 
-/// Its database's server. Of one that has a name its port alone can be let through.
+/// Its database's server. Of one that only has a name its ports alone can be let through.
 fn database(part: &Part<'_>) -> Option<NetworkPolicyEgressRule> {
     let server = sql_proxy::server(part)?;
-    let network = server.host.parse::<IpAddr>().ok().map(IpNet::from);
-    let peer = network.map(|network| NetworkPolicyPeer {
-        ip_block: Some(IPBlock {
-            cidr: network.to_string(),
-            ..IPBlock::default()
-        }),
-        ..NetworkPolicyPeer::default()
-    });
+    let peers: Vec<NetworkPolicyPeer> = server.networks.iter().map(network).collect();
     let port = |port: &u16| NetworkPolicyPort {
         port: Some(IntOrString::Int(i32::from(*port))),
         protocol: Some("TCP".to_owned()),
         ..NetworkPolicyPort::default()
     };
     Some(NetworkPolicyEgressRule {
-        to: peer.map(|peer| vec![peer]),
+        to: (!peers.is_empty()).then_some(peers),
         ports: Some(server.ports.iter().map(port).collect()),
     })
 }

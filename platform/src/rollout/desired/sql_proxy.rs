@@ -10,6 +10,9 @@
 //! begins when the pod is deleted, waits so long and ends the proxy itself.
 //! <https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/>
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{
     Container, EmptyDirVolumeSource, ExecAction, Lifecycle, LifecycleHandler, Probe,
@@ -57,31 +60,34 @@ fn proxied<'a>(part: &Part<'a>) -> Option<(Connection, &'a Database)> {
 
 /// Where an appling's database is, for whoever lets its pods through.
 pub(super) struct Server {
-    pub(super) host: String,
+    /// None: its address is not known, only its name.
+    pub(super) networks: Vec<IpNet>,
     pub(super) ports: Vec<u16>,
 }
+
+/// Google's interface, and its instances.
+const CLOUD_SQL_PORTS: [u16; 2] = [443, 3307];
 
 /// The server of the appling's database, be it behind a proxy or not.
 pub(super) fn server(part: &Part<'_>) -> Option<Server> {
     let spec = &part.version.spec;
-    if let Some(external) = spec.external_database() {
-        let opened = part.wanted.opened.get(&external.address)?;
-        let Connection { host, port, .. } = Address::parse(&opened.value).ok()?.connection("");
-        let ports = vec![port];
-        return Some(Server { host, ports });
-    }
-    let (connection, _) = proxied(part)?;
-    Some(match connection.cloud_sql_instance {
-        None => Server {
-            host: connection.host,
-            ports: vec![connection.port],
-        },
-        // Google's interface, and its instances.
-        Some(_) => Server {
-            host: String::new(),
-            ports: vec![443, 3307],
-        },
-    })
+    let connection = match spec.external_database() {
+        Some(external) => {
+            let opened = part.wanted.opened.get(&external.address)?;
+            Address::parse(&opened.value).ok()?.connection("")
+        }
+        None => proxied(part)?.0,
+    };
+    let ports = match connection.cloud_sql_instance {
+        None => vec![connection.port],
+        Some(_) => CLOUD_SQL_PORTS.to_vec(),
+    };
+    let own: Option<IpAddr> = connection.host.parse().ok();
+    let networks = match connection.networks.as_slice() {
+        [] => own.map(IpNet::from).into_iter().collect(),
+        given => given.to_vec(),
+    };
+    Some(Server { networks, ports })
 }
 
 /// The plain variables that lead an appling to its proxy.

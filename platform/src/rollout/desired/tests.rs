@@ -147,6 +147,7 @@ fn connection(password: &str) -> Connection {
         tls: Tls::Verify("(certificate)".to_owned()),
         pool_size: 10,
         cloud_sql_instance: None,
+        networks: Vec::new(),
     }
 }
 
@@ -185,6 +186,53 @@ fn googles_proxy_stands_behind_ours() {
     let names: Vec<&str> = sidecars.iter().map(|one| one.name.as_str()).collect();
     assert_eq!(names, ["cloud-sql-proxy", "sql-proxy"]);
     insta::assert_snapshot!(serde_json::to_string_pretty(&sidecars[0]).unwrap());
+}
+
+/// Where the walls let an isolated appling out to its database: networks, and ports.
+fn way_to(connection: Connection) -> (Vec<String>, Vec<String>) {
+    let mut wanted = with_database(false, connection);
+    for version in wanted.versions.iter_mut().chain(&mut wanted.good) {
+        version.spec.run.isolation = Some(Default::default());
+    }
+    let objects = desired(&wanted, &Settings::new("main"));
+    let wall = &objects.network_policies[0].spec;
+    let rules = wall.as_ref().unwrap().egress.as_ref().unwrap();
+    let rule = rules.last().unwrap();
+    let blocks = rule.to.iter().flatten();
+    let ports = rule.ports.iter().flatten();
+    (
+        blocks
+            .map(|peer| peer.ip_block.as_ref().unwrap().cidr.clone())
+            .collect(),
+        ports
+            .map(|port| serde_json::to_string(&port.port).unwrap())
+            .collect(),
+    )
+}
+
+#[test]
+fn an_isolated_appling_reaches_its_database_where_that_is_known_to_be() {
+    let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+    let at_its_address: (Vec<String>, _) = (owned(&["10.0.0.5/32"]), owned(&["5432"]));
+    assert_eq!(way_to(connection("geheim")), at_its_address);
+    let named = Connection {
+        host: "postgres.internal".to_owned(),
+        ..connection("geheim")
+    };
+    // Its port, wherever it is: nobody has said where.
+    assert_eq!(way_to(named.clone()), (Vec::new(), owned(&["5432"])));
+    let networks: Vec<ipnet::IpNet> = vec!["10.1.0.0/16".parse().unwrap()];
+    let known = Connection { networks, ..named };
+    assert_eq!(
+        way_to(known.clone()),
+        (owned(&["10.1.0.0/16"]), owned(&["5432"]))
+    );
+    let googles = Connection {
+        cloud_sql_instance: Some("project:region:instance".to_owned()),
+        ..known
+    };
+    let ports = owned(&["443", "3307"]);
+    assert_eq!(way_to(googles), (owned(&["10.1.0.0/16"]), ports));
 }
 
 // Proves: H11
