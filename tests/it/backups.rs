@@ -142,7 +142,9 @@ async fn a_database_that_was_lost_comes_back() {
     let set = settings(&server, &name).await;
     assert_eq!(set.len(), 3, "{set:?}");
     let set = &set[..2];
-    ["open sesame 4741", "open sesame 4742"].map(is_secret);
+    ["open sesame 4741", "open sesame 4742"]
+        .into_iter()
+        .for_each(is_secret);
     let backup = keeper.back_up(&app).await;
     // What is set may be secret.
     let kept = keeper.platform.dump_database();
