@@ -1,8 +1,8 @@
 //! Blots secrets out of what people get to read.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::AhoCorasick;
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
@@ -38,12 +38,8 @@ impl Redactor {
         if needles.is_empty() {
             return Redactor::default();
         }
-        // One secret may be a part of another: the longest goes first.
-        let searcher = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(needles);
         Redactor {
-            needles: searcher.ok().map(Arc::new),
+            needles: AhoCorasick::new(needles).ok().map(Arc::new),
         }
     }
 
@@ -66,24 +62,44 @@ impl Redactor {
 
     /// The text without them.
     pub fn text(&self, text: &str) -> String {
-        match &self.needles {
-            Some(needles) => {
-                let blotted = needles.replace_all_bytes(text.as_bytes(), &self.blots(needles));
-                String::from_utf8_lossy(&blotted).into_owned()
-            }
+        match self.without(text.as_bytes()) {
+            Some(blotted) => String::from_utf8_lossy(&blotted).into_owned(),
             None => text.to_owned(),
         }
     }
 
     pub(crate) fn bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
-        match &self.needles {
-            Some(needles) => needles.replace_all_bytes(&bytes, &self.blots(needles)),
-            None => bytes,
-        }
+        self.without(&bytes).unwrap_or(bytes)
     }
 
-    fn blots(&self, needles: &AhoCorasick) -> Vec<&'static str> {
-        vec![BLOT; needles.patterns_len()]
+    /// A text without them; nothing when there is none in it. Where several overlap, what any of them covers
+    /// goes.
+    fn without(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let needles = self.needles.as_ref()?;
+        let mut found: Vec<Range<usize>> = needles
+            .find_overlapping_iter(text)
+            .map(|found| found.range())
+            .collect();
+        if found.is_empty() {
+            return None;
+        }
+        found.sort_unstable_by_key(|range| range.start);
+        found.dedup_by(|next, before| {
+            let overlap = next.start < before.end;
+            if overlap {
+                before.end = before.end.max(next.end);
+            }
+            overlap
+        });
+        let mut blotted = Vec::with_capacity(text.len());
+        let mut from = 0;
+        for Range { start, end } in found {
+            blotted.extend_from_slice(&text[from..start]);
+            blotted.extend_from_slice(BLOT.as_bytes());
+            from = end;
+        }
+        blotted.extend_from_slice(&text[from..]);
+        Some(blotted)
     }
 }
 
@@ -102,7 +118,10 @@ fn needles(secret: &[u8]) -> Vec<Vec<u8>> {
 fn broken_base64(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut lines = Vec::new();
     for end in [&b""[..], b"\n"] {
-        let encoded = STANDARD_NO_PAD.encode([secret, end].concat()).into_bytes();
+        let whole = [secret, end].concat();
+        let mut encoded = STANDARD_NO_PAD.encode(&whole).into_bytes();
+        // The last character may share its bits with what stands behind.
+        encoded.truncate(whole.len() * 8 / 6);
         let widths = WIDTHS.into_iter().filter(|width| encoded.len() > *width);
         let broken = widths.flat_map(|width| encoded.chunks(width));
         lines.extend(
@@ -209,7 +228,7 @@ mod tests {
                         let line = std::str::from_utf8(line).unwrap();
                         let shown = redactor.text(&format!("key: {line}"));
                         let left = shown.trim_start_matches("key: ").replace(BLOT, "");
-                        assert!(left.trim_end_matches('=').len() < SHORTEST, "{shown}");
+                        assert!(left.trim_end_matches('=').len() <= SHORTEST, "{shown}");
                     }
                 }
             }
@@ -217,11 +236,28 @@ mod tests {
     }
 
     proptest! {
+        /// Of one of several lines, each is found in the base64 of the whole, whatever stands around it.
+        #[test]
+        fn several_lines_are_found_in_base64(
+            one in "[ -~]{12,90}",
+            other in "[ -~]{12,90}",
+            before in "[ -~]{0,7}",
+            after in "[ -~]{0,7}",
+        ) {
+            prop_assume!(one.trim() == one && other.trim() == other);
+            let encoded = STANDARD.encode(format!("{before}{one}\n{other}{after}"));
+            let found = redactor(&[&format!("{one}\n{other}")]).text(&encoded);
+            let left = found.replace(BLOT, "");
+            // What stands around it, the line break, and what is shared with those.
+            let around = (before.len() + after.len() + 1) * 4 / 3;
+            prop_assert!(left.len() <= around + 12, "{found}");
+        }
+
         /// Of a secret in base64, whatever stands around it, at most the two characters at each end
         /// are left that it shares with its neighbours.
         #[test]
         fn base64_is_found_at_any_offset(
-            secret in "[ -~]{8,40}",
+            secret in "[ -~]{8,150}",
             before in "[ -~]{0,7}",
             after in "[ -~]{0,7}",
         ) {
