@@ -3,5 +3,5 @@
 alter table backups add column settings bytea;   -- sealed
 alter table backups add column rows bigint;
 update backups set contents = contents - 'settings',
-                   rows = (select sum((value ->> 'rows')::bigint) from jsonb_each(contents -> 'tables'))
+                   rows = (select coalesce(sum((value ->> 'rows')::bigint), 0) from jsonb_each(contents -> 'tables'))
 where contents is not null;

@@ -16,7 +16,7 @@
 //! | `POST /api/apps/{app}/environments/{environment}/releases` | [`CreateRelease`] | 202 [`Release`] |
 //! | `GET /api/apps/{app}/environments/{environment}/diff?ref=R` | | [`Diff`]: what a release of `R`, or of the default branch, would change; nothing is changed |
 //! | `GET /api/apps/{app}/environments/{environment}/secrets` | | `[Secret]`, without their values |
-//! | `PUT /api/apps/{app}/environments/{environment}/secrets/{name}/{key}` | [`SecretValue`] | 204 |
+//! | `PUT /api/apps/{app}/environments/{environment}/secrets/{name}/{key}` | [`SecretValue`] | [`SecretSet`] |
 //! | `DELETE /api/apps/{app}/environments/{environment}/secrets/{name}?key=K` | | 204; without `key` all keys |
 //! | `GET /api/apps/{app}/environments/{environment}/databases` | | `[Database]` |
 //! | `DELETE /api/apps/{app}/environments/{environment}/databases?name=N` | | 204; one that an appling uses stays, 409 |
@@ -35,6 +35,8 @@
 //! | `GET /api/releases/{id}` | | [`Release`] |
 //! | `GET /api/releases/{id}/log?follow=true` | | newline-delimited [`LogLine`]; with `follow` it ends when the release has ended |
 //! | `GET /api/apps/{app}/environments/{environment}/logs?appling=A&tail=N&follow=true` | | newline-delimited [`LogLine`] of the pods |
+
+use std::collections::BTreeSet;
 
 use iterapp_schema::{AppName, ApplingName, Environment};
 use jiff::Timestamp;
@@ -79,6 +81,13 @@ pub struct Secret {
 pub struct SecretValue {
     /// The value.
     pub value: String,
+}
+
+/// Answer to setting a secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SecretSet {
+    /// The applings, live or on their way, that are built or configured with it.
+    pub used_by: BTreeSet<ApplingName>,
 }
 
 /// An app to be created.
@@ -269,6 +278,9 @@ pub struct RunningAppling {
     pub replicas: u32,
     /// Pods that are ready; `None` when Kubernetes did not answer.
     pub ready: Option<u32>,
+    /// Pods that are not, and are to stay: those that take the place of others do not serve yet.
+    #[serde(default)]
+    pub not_ready: Option<u32>,
     /// Its addresses, the platform's own first.
     pub urls: Vec<String>,
 }
@@ -408,6 +420,9 @@ pub struct Database {
     pub connection_limit: u32,
     /// Extensions that are there.
     pub extensions: Option<Vec<Extension>>,
+    /// The newest backup of it that was proved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Backup>,
     /// Why the server cannot be asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
@@ -518,6 +533,9 @@ pub struct Backup {
     pub reason: Option<String>,
     /// When it was asked for.
     pub created_at: Timestamp,
+    /// The moment that it holds, once it was taken.
+    #[serde(default)]
+    pub taken_at: Option<Timestamp>,
     /// Its length in bytes, once it was taken.
     pub bytes: Option<i64>,
     /// How many rows it has.

@@ -73,6 +73,7 @@ impl Platform {
         KeyRing::make_first(&db, &key).await?;
         let databases = Servers::read(config.postgres_servers.as_deref())?;
         warn_of_lost(&databases, &db).await?;
+        warn_of_no_backups(&config, &databases);
         Ok(Platform(Arc::new(Parts {
             store: Store::open(&config.data_dir, config.max_pack_bytes)?,
             fingerprints: Fingerprints::load(&db, &key).await?,
@@ -124,6 +125,20 @@ impl Platform {
         sealed
             .map(|sealed| self.key.open(&format!("{kind}/{app}"), sealed))
             .transpose()
+    }
+}
+
+/// Says that what people lose they have lost: nobody looks at settings that are not there.
+fn warn_of_no_backups(config: &Config, servers: &Servers) {
+    if servers.is_empty() {
+        return;
+    }
+    if config.backup_url.is_none() {
+        tracing::warn!("there are no backups of databases: HOPS_BACKUP_URL is not set");
+    } else if config.backup_every.is_none() {
+        tracing::warn!(
+            "databases are backed up when somebody asks for it, and not by themselves: HOPS_BACKUP_EVERY is not set"
+        );
     }
 }
 

@@ -461,10 +461,14 @@ async fn a_new_version_replaces_the_old_one_without_a_gap() {
     world.wanted.versions = vec![version("web", "one")];
     world.succeed().await;
     world.answers("web", "one").await;
-    let counts = pods::ready_counts(&world.cluster, world.app(), Environment::Test).await;
+    let counts = pods::counts(&world.cluster, world.app(), Environment::Test).await;
+    let both = pods::PodCounts {
+        ready: 2,
+        not_ready: 0,
+    };
     assert_eq!(
         counts.unwrap(),
-        BTreeMap::from([("web".parse().unwrap(), 2)])
+        BTreeMap::from([("web".parse().unwrap(), both)])
     );
 
     // Requests go on over a change of the version, its port and its number of pods.

@@ -312,10 +312,12 @@ async fn an_environment_gets_a_copy_of_anothers_database() {
     let (app, _repo) = with_note(&keeper.platform, "copied").await;
     assert_eq!(app.deploy("snap3", "main").await.state(), "live");
     has(&app, "snap3", json!([])).await;
-    keeper
+    write(&app, "snap3", "its own before").await;
+    let copied = keeper
         .db(&app, &["copy", "test", "snap3", "--yes"])
         .await
-        .ok();
+        .ok()
+        .json();
     has(&app, "snap3", json!(["kept"])).await;
     // Until its old pod is gone, a note may be written into the database before.
     eventually("the copy has a note of its own", || async {
@@ -325,6 +327,13 @@ async fn an_environment_gets_a_copy_of_anothers_database() {
     })
     .await;
     has(&app, "test", json!(["kept"])).await;
+
+    // What it took the place of was backed up: that is the way back, and needs no other.
+    let before = copied["backup_before"].as_str().expect("a backup");
+    let back = ["restore", "-e", "snap3", before, "--yes", "--no-backup"];
+    let back = keeper.db(&app, &back).await.ok().json();
+    assert_eq!(back["backup_before"], Value::Null);
+    has(&app, "snap3", json!(["its own before"])).await;
 }
 
 #[tokio::test]

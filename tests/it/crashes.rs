@@ -293,7 +293,7 @@ impl ReplicaSets {
 }
 
 /// Rotations of a password that are cut off, at random moments.
-const CUT_OFF: usize = 8;
+const CUT_OFF: usize = 6;
 
 #[tokio::test]
 async fn rotations_that_are_cut_off_lose_no_query_and_leave_one_login() {
@@ -302,14 +302,17 @@ async fn rotations_that_are_cut_off_lose_no_query_and_leave_one_login() {
     app.push_live(&Repo::driver("libpq", "[postgres]").await)
         .await;
     let rotate = ["db", "rotate", "-a", &app.name, "-e", "test"];
+    let info = ["--json", "db", "info", "-a", &app.name, "-e", "test"];
     let load = Load::of_path(&app.host("test"), "/select1", 10, Connections::Kept);
     let mut random = Random::new();
-    for round in 0..CUT_OFF {
+    let mut begun = 0;
+    for round in 0..=CUT_OFF {
         let moment = Duration::from_millis(random.below(600));
         let cut_off = async {
             tokio::time::sleep(moment).await;
-            // One of the two asks the server, the other one finishes.
+            // One of the two asks the server, the other one finishes. The last round is left in peace.
             match round % 2 {
+                _ if round == CUT_OFF => {}
                 0 => {
                     platform.kill(Role::Server);
                     platform.spawn(Role::Server);
@@ -323,24 +326,24 @@ async fn rotations_that_are_cut_off_lose_no_query_and_leave_one_login() {
         };
         let hops = Hops::of(&platform);
         let (rotated, ()) = tokio::join!(hops.run(&rotate), cut_off);
+        begun += usize::from(rotated.code == 0);
         println!("cut off after {moment:?}: {}", rotated.err.trim());
+        eventually("it is over", || async {
+            let info = hops.run(&info).await.ok().json();
+            (info[0]["rotating"] == false).then_some(())
+        })
+        .await;
     }
-    let info = ["--json", "db", "info", "-a", &app.name, "-e", "test"];
-    let is_over = || async {
-        let info = Hops::of(&platform).run(&info).await.ok().json();
-        (info[0]["rotating"] == false).then(|| info[0]["name"].as_str().map(str::to_owned))
-    };
-    eventually("the last one is over", is_over).await;
-    Hops::of(&platform).run(&rotate).await.ok();
-    let name = eventually("one more is over", is_over).await;
     let tally = load.stop();
     assert!(tally.failed.is_empty(), "{}", tally.failures());
+    // At least those whose controller was killed, and the last.
+    assert!(begun > CUT_OFF / 2, "{begun}");
 
     let who = app.get("test", "/whoami").await.json();
     let logins =
         "select rolname::text from pg_roles where starts_with(rolname, $1) and rolcanlogin";
     let logins: Vec<String> = sqlx::query_scalar(logins)
-        .bind(name)
+        .bind(who["database"].as_str())
         .fetch_all(&superuser("postgres").await)
         .await
         .expect("the roles");

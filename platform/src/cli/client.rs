@@ -101,6 +101,16 @@ impl Client {
         self.call(self.request(Method::POST, ask), limit).await
     }
 
+    /// Replaces something. It is sent once and never again by itself.
+    pub async fn put<T: DeserializeOwned>(
+        &self,
+        ask: Ask<'_>,
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
+        let request = self.request(Method::PUT, ask).json(body);
+        self.call(request, ANSWER).await
+    }
+
     /// Replaces something, or deletes it without a body. Nothing is answered.
     pub async fn change(
         &self,

@@ -118,6 +118,7 @@ fn show(ui: &mut Ui, databases: &[Database]) -> Result<(), Failure> {
         "CONNECTIONS",
         "EXTENSIONS",
         "PASSWORD",
+        "LAST BACKUP",
     ]);
     for database in databases {
         let unknown = || "-".to_owned();
@@ -150,6 +151,7 @@ fn show(ui: &mut Ui, databases: &[Database]) -> Result<(), Failure> {
             }
             .into(),
             password.into(),
+            backed_up(database, ui).into(),
         ]);
     }
     ui.text(&table.render())?;
@@ -165,6 +167,12 @@ fn show(ui: &mut Ui, databases: &[Database]) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// The moment that the last proved backup holds.
+fn backed_up(database: &Database, ui: &Ui) -> String {
+    let at = database.backup.as_ref().and_then(|backup| backup.taken_at);
+    at.map_or_else(|| "never".to_owned(), |at| time::ago(at, ui.now()))
 }
 
 /// Bytes as people read them.
@@ -203,7 +211,14 @@ impl Drop {
         let environment = of.environment.to_string();
         let typed = match confirm {
             Some(name) => name,
-            None => typed_name(context)?,
+            None => {
+                let ask = Ask {
+                    path: &path_below(&app, &environment, &["databases"]),
+                    query: &[],
+                };
+                let databases: Vec<Database> = client.get(ask).await?;
+                typed_name(context, &databases)?
+            }
         };
         let ask = Ask {
             path: &path_below(&app, &environment, &["databases"]),
@@ -214,7 +229,17 @@ impl Drop {
     }
 }
 
-fn typed_name(context: &mut Context) -> Result<String, Failure> {
+/// What there is to lose is shown first.
+fn typed_name(context: &mut Context, databases: &[Database]) -> Result<String, Failure> {
+    if std::io::stdin().is_terminal() && !databases.is_empty() {
+        show(&mut context.ui, databases)?;
+        for database in databases {
+            context.ui.note(match &database.backup {
+                Some(backup) => format!("{}: {} brings it back", database.name, backup.id),
+                None => format!("{}: no proved backup brings it back", database.name),
+            });
+        }
+    }
     let question = "this deletes the database and all that is in it; type its name to go on:";
     typed(
         context,

@@ -1,22 +1,16 @@
 //! Following a log until its end, over broken connections and restarts of the platform.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 use crate::api::{LogLine, Release};
 
 use super::client::{Ask, Client};
 use super::failure::Failure;
 use super::lines::{Broken, Lines};
+use super::patience::{Patience, QUIET};
 use super::seen::Seen;
 use super::ui::Ui;
 
-/// So long the platform may be out of reach before a follower gives up.
-const GIVE_UP: Duration = Duration::from_secs(300);
-const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How far a pods' log is read back after a broken connection.
 const READ_BACK: &str = "1000";
 
@@ -132,18 +126,10 @@ impl<'a, T: FnMut(&mut Ui, &LogLine) -> Result<(), Failure>> Follower<'a, T> {
 
     /// Whether the stream broke; failures that waiting will not mend are given back.
     fn endurable(&mut self, told: Result<(), Failure>) -> Result<bool, Failure> {
-        let Err(failure) = told else {
-            return Ok(false);
-        };
-        if !failure.temporary || self.patience.is_over() {
-            return Err(failure);
+        match told {
+            Ok(()) => Ok(false),
+            Err(failure) => self.patience.endure(self.ui, failure).map(|()| true),
         }
-        if failure.code != QUIET && self.patience.first_trouble() {
-            let why = failure.causes.last().unwrap_or(&failure.message);
-            self.ui
-                .note(format_args!("the connection is lost ({why}); trying again"));
-        }
-        Ok(true)
     }
 }
 
@@ -157,8 +143,6 @@ pub async fn until_interrupted<T>(
     }
 }
 
-const QUIET: &str = "quiet";
-
 fn broken(broken: Broken) -> Failure {
     let code = if matches!(broken, Broken::Idle(_)) {
         QUIET
@@ -166,46 +150,4 @@ fn broken(broken: Broken) -> Failure {
         "broken"
     };
     Failure::failed(code, broken.to_string()).temporary(true)
-}
-
-/// How long to wait before the next attempt, and when to give up.
-#[derive(Debug)]
-struct Patience {
-    pause: Duration,
-    trouble_since: Option<Instant>,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            pause: SHORTEST_PAUSE,
-            trouble_since: None,
-        }
-    }
-}
-
-impl Patience {
-    fn reached(&mut self) {
-        self.trouble_since = None;
-    }
-
-    fn progress(&mut self) {
-        self.pause = SHORTEST_PAUSE;
-    }
-
-    fn first_trouble(&mut self) -> bool {
-        let first = self.trouble_since.is_none();
-        self.trouble_since.get_or_insert_with(Instant::now);
-        first
-    }
-
-    fn is_over(&self) -> bool {
-        self.trouble_since
-            .is_some_and(|since| since.elapsed() > GIVE_UP)
-    }
-
-    async fn pause(&mut self) {
-        tokio::time::sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-    }
 }

@@ -1,7 +1,10 @@
 //! `hops login`.
 
+use std::fs::File;
 use std::io::{IsTerminal, Read};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::termios::{QueueSelector, tcflush};
 use secrecy::SecretString;
 use url::Url;
 
@@ -99,17 +102,46 @@ fn stdin(prompt: &str, what: &str, most: u64) -> Result<String, Failure> {
     let unreadable =
         |error: std::io::Error| Failure::usage(format!("{what} cannot be read")).cause(error);
     if std::io::stdin().is_terminal() {
-        return rpassword::prompt_password(prompt).map_err(unreadable);
+        let typed = rpassword::prompt_password(prompt).map_err(unreadable)?;
+        return match more_was_pasted() {
+            false => Ok(typed),
+            true => Err(Failure::usage(format!("{what} has several lines"))
+                .hint("send it to stdin instead: … < FILE")),
+        };
     }
     let mut text = String::new();
     let read = std::io::stdin().take(most + 1).read_to_string(&mut text);
-    let read = read.map_err(unreadable)?;
+    let read = read.map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => Failure::usage(format!("{what} is not text"))
+            .hint("give what is binary in base64, and let the app decode it"),
+        _ => unreadable(error),
+    })?;
     match u64::try_from(read).is_ok_and(|read| read <= most) {
         true => Ok(text),
         false => Err(Failure::usage(format!("{what} is too long"))
             .hint(format!("at most {} KiB are taken", most >> 10))),
     }
 }
+
+/// Whether more lines wait at the terminal than the one that was read. They are thrown away: they would go to the
+/// shell, onto the screen and into its history.
+fn more_was_pasted() -> bool {
+    let Ok(terminal) = File::options().read(true).write(true).open("/dev/tty") else {
+        return false;
+    };
+    let mut waiting = [PollFd::new(&terminal, PollFlags::IN)];
+    let is_waiting = poll(&mut waiting, Some(&PASTING)).is_ok_and(|ready| ready > 0);
+    if is_waiting {
+        let _ = tcflush(&terminal, QueueSelector::IFlush);
+    }
+    is_waiting
+}
+
+/// What is pasted comes at once, or not much later.
+const PASTING: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 
 fn address(text: &str) -> Result<Url, &'static str> {
     config::parse_url(text)

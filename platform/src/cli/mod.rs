@@ -20,6 +20,7 @@ mod login;
 mod logs;
 mod lsp;
 mod open;
+mod patience;
 mod plan;
 mod release_view;
 mod releases;

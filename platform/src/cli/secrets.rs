@@ -4,7 +4,7 @@ use clap::Subcommand;
 use reqwest::Method;
 use secrecy::ExposeSecret;
 
-use crate::api::{Secret, SecretValue};
+use crate::api::{Secret, SecretSet, SecretValue};
 
 use super::client::{Ask, Client};
 use super::failure::Failure;
@@ -83,10 +83,25 @@ impl Set {
             path: &path,
             query: &[],
         };
-        client.change(Method::PUT, ask, Some(&body)).await?;
-        context
-            .ui
-            .done(format_args!("set {name} {key} in {environment}"))
+        let set: SecretSet = client.put(ask, &body).await?;
+        let ui = &mut context.ui;
+        if ui.is_json() {
+            return ui.json(&set);
+        }
+        let SecretSet { used_by } = set;
+        ui.line(format_args!("set {name} {key} in {environment}"))?;
+        if used_by.is_empty() {
+            ui.note(format_args!(
+                "no appling in {environment} uses it yet; in iterapp.toml: {{ secret = \"{name}\", key = \"{key}\" }}"
+            ));
+        } else {
+            let users: Vec<&str> = used_by.iter().map(AsRef::as_ref).collect();
+            ui.note(format_args!(
+                "used by {}: hops status -a {app} -e {environment} shows how it goes",
+                users.join(", ")
+            ));
+        }
+        Ok(())
     }
 }
 

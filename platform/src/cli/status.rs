@@ -180,11 +180,20 @@ fn named(appling: &RunningAppling) -> String {
 /// Ready pods of wanted ones.
 fn pods(appling: &RunningAppling) -> Cell {
     let RunningAppling {
-        replicas, ready, ..
+        replicas,
+        ready,
+        not_ready,
+        ..
     } = appling;
     let Some(ready) = ready else {
         return Cell::styled(format!("?/{replicas}"), UNDERWAY);
     };
+    // Those of before serve on when the ones that replace them do not come up.
+    if let Some(others @ 1..) = not_ready
+        && ready >= replicas
+    {
+        return Cell::styled(format!("{ready}/{replicas}, {others} not ready"), UNDERWAY);
+    }
     let style = match ready {
         _ if ready >= replicas => GOOD,
         0 => BAD,

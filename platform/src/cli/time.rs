@@ -14,6 +14,11 @@ pub fn ago(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// A moment, to the minute.
+pub fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
 /// How long something took: `8 s`, `1 min 20 s`, `2 h 5 min`.
 pub fn took(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);

@@ -91,7 +91,11 @@ pub async fn make(
         }
         let extensions = extensions(&wanted);
         if let Some(unknown) = extensions.iter().find(|name| !server.allows(name)) {
-            let allowed = server.extensions.join(", ");
+            let allowed = match server.extensions.as_slice() {
+                [] => "none; whoever runs the platform lists them under `extensions` of the server"
+                    .to_owned(),
+                extensions => extensions.join(", "),
+            };
             return Err(NotMade::Refused(told(format!(
                 "the extension `{unknown}` is none that the database server `{}` may give\nhint: it may give {allowed}",
                 server.name

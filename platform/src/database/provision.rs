@@ -26,10 +26,10 @@ pub enum MakeError {
     Away(String),
 }
 
-/// Errors of these classes say that the server is not ready or has no room just now, or that somebody else is
-/// at it: connection exceptions, insufficient resources, object not in prerequisite state (a lock that is not
-/// to be had), operator intervention (PostgreSQL, Appendix A).
-const PASSING: [&str; 4] = ["08", "53", "55", "57"];
+/// Errors that begin so say that the server is not ready or has no room just now, or that somebody else is at
+/// it: connection exceptions, insufficient resources, objects in use and locks that are not to be had, operator
+/// intervention (PostgreSQL, Appendix A).
+const PASSING: [&str; 5] = ["08", "53", "55006", "55P03", "57"];
 
 impl MakeError {
     /// What a server said, or that it said nothing.
@@ -39,14 +39,31 @@ impl MakeError {
             Some(told) => {
                 let code = told.code().unwrap_or_default();
                 let message = format!("the database server `{name}` says: {}", told.message());
-                match PASSING.iter().any(|class| code.starts_with(class)) {
+                match PASSING.iter().any(|passing| code.starts_with(passing)) {
                     true => MakeError::Away(message),
                     false => MakeError::Refused(message),
                 }
             }
-            None => MakeError::Away(format!("the database server `{name}` does not answer")),
+            None => {
+                let why = why(error);
+                MakeError::Away(format!(
+                    "the database server `{name}` does not answer: {why}"
+                ))
+            }
         }
     }
+}
+
+/// The deepest cause, which says the most: a name that is not known, a certificate that has expired.
+fn why(error: &sqlx::Error) -> String {
+    if matches!(error, sqlx::Error::PoolTimedOut) {
+        return "it took too long".to_owned();
+    }
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
 }
 
 /// What is wanted on a server.
@@ -127,6 +144,7 @@ async fn make_inside(server: &Server, wanted: &Wanted<'_>) -> Result<(), MakeErr
     let told = |error: sqlx::Error| MakeError::of(server, &error);
     let (who, database) = (wanted.account(), wanted.database);
     let mut inside = server.connect_as(&who, database).await.map_err(told)?;
+    alone(&mut inside, database).await.map_err(told)?;
     lock_down(&mut inside).await.map_err(told)?;
     for extension in wanted.extensions {
         make_extension(&mut inside, server, database, extension).await?;
@@ -136,9 +154,10 @@ async fn make_inside(server: &Server, wanted: &Wanted<'_>) -> Result<(), MakeErr
 }
 
 /// Nobody else makes or deletes this database until the connection ends; not even what a platform that died
-/// had asked for, which the server may still be at.
+/// had asked for, which the server may still be at. Each database has locks of its own, so that inside and
+/// outside are two. (What a name means inside, its owner decides.)
 async fn alone(connection: &mut PgConnection, database: &str) -> sqlx::Result<()> {
-    sqlx::query("select pg_advisory_lock(hashtextextended($1, 0))")
+    sqlx::query("select pg_catalog.pg_advisory_lock(pg_catalog.hashtextextended($1, 0))")
         .bind(database)
         .execute(connection)
         .await?;

@@ -162,6 +162,11 @@ impl Servers {
         Ok(Servers(servers.collect::<anyhow::Result<_>>()?))
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The server of this name.
     pub fn get(&self, name: &str) -> Option<&Server> {
         self.0.get(name)

@@ -48,6 +48,9 @@ impl State {
     }
 }
 
+/// Why a backup is none whose dump somebody deleted, or that is in the store of before.
+pub const GONE: &str = "its dump is not in the store for backups any more";
+
 /// A backup.
 #[derive(Debug, Clone)]
 pub struct Backup {
@@ -79,7 +82,7 @@ pub struct Backup {
     pub settings: Option<Vec<u8>>,
     /// How many rows were dumped.
     pub rows: Option<i64>,
-    /// When it was taken.
+    /// The moment that it holds, once it was taken.
     pub taken_at: Option<Timestamp>,
     /// When it was last proved.
     pub proved_at: Option<Timestamp>,
@@ -187,7 +190,7 @@ pub async fn of_environment(
          from backups b where environment = $1 and state <> 'deleted'
            and not (state = 'failed' and path is null and exists (
              select from backups newer where newer.environment = b.environment and newer.appling = b.appling
-               and newer.created_at > b.created_at
+               and newer.created_at > b.created_at and newer.state <> 'waiting'
            ))
          order by created_at desc limit $2",
     )
@@ -198,22 +201,45 @@ pub async fn of_environment(
     rows.into_iter().map(Backup::try_from).collect()
 }
 
-/// The newest backup of a database that was proved.
+/// The newest backup that was proved, of each database of an environment that there is or was.
 ///
 /// # Errors
 /// When Postgres fails.
 pub async fn newest_proved(
     db: impl PgExecutor<'_>,
     environment: Uuid,
+) -> sqlx::Result<Vec<Backup>> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "select distinct on (name) id, environment, appling, server, name, cause, state, reason, path, bytes,
+                digest, rows, taken_at, proved_at, restore_seconds, created_at
+         from backups where environment = $1 and state <> 'deleted' and proved_at is not null
+         order by name, created_at desc",
+    )
+    .bind(environment)
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Backup::try_from).collect()
+}
+
+/// The backup of a database that is kept however old it is: the newest that was proved, else the newest that
+/// was taken. One whose dump was missed does not count.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn kept(
+    db: impl PgExecutor<'_>,
+    environment: Uuid,
     appling: Option<&ApplingName>,
 ) -> sqlx::Result<Option<Backup>> {
     let row: Option<Row> = sqlx::query_as(
         "select * from backups
-         where environment = $1 and appling = $2 and state <> 'deleted' and proved_at is not null
-         order by created_at desc limit 1",
+         where environment = $1 and appling = $2 and state <> 'deleted' and path is not null
+           and reason is distinct from $3
+         order by proved_at is not null desc, created_at desc limit 1",
     )
     .bind(environment)
     .bind(appling.map_or("", AsRef::as_ref))
+    .bind(GONE)
     .fetch_optional(db)
     .await?;
     row.map(Backup::try_from).transpose()
@@ -266,6 +292,8 @@ pub async fn schedule(
 /// What is known of a backup once it was taken.
 #[derive(Debug)]
 pub struct Taken<'a> {
+    /// The moment that it holds.
+    pub at: Timestamp,
     /// Where it is in the store.
     pub path: &'a str,
     /// What was written there.
@@ -283,7 +311,7 @@ pub struct Taken<'a> {
 pub async fn set_taken(db: impl PgExecutor<'_>, id: Uuid, taken: &Taken<'_>) -> sqlx::Result<()> {
     sqlx::query(
         "update backups set state = 'taken', path = $2, bytes = $3, digest = $4, contents = $5, settings = $6,
-                rows = $7, taken_at = now()
+                rows = $7, taken_at = $8
          where id = $1",
     )
     .bind(id)
@@ -293,6 +321,7 @@ pub async fn set_taken(db: impl PgExecutor<'_>, id: Uuid, taken: &Taken<'_>) -> 
     .bind(Json(taken.contents))
     .bind(taken.settings)
     .bind(taken.contents.rows())
+    .bind(jiff_sqlx::Timestamp::from(taken.at))
     .execute(db)
     .await?;
     Ok(())
@@ -356,22 +385,26 @@ pub async fn prove_again(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<bool
     Ok(done.rows_affected() == 1)
 }
 
-/// Backups that have been kept for so long, but for the newest proved one of each database.
+/// Backups that have been kept for so long, but for the one of each database that is [`kept`].
 ///
 /// # Errors
 /// When Postgres fails.
 pub async fn outdated(db: impl PgExecutor<'_>, keep: Duration) -> sqlx::Result<Vec<Backup>> {
     let rows: Vec<Row> = sqlx::query_as(
         "select * from backups b
-         where state in ('taken', 'proved', 'failed') and lease_until is null and due_at is null and created_at < now() - make_interval(secs => $1)
-           and not (proved_at is not null and not exists (
-             select from backups newer where newer.environment = b.environment and newer.appling = b.appling
-               and newer.state <> 'deleted' and newer.proved_at is not null and newer.created_at > b.created_at
-           ))
+         where state in ('taken', 'proved', 'failed') and lease_until is null and due_at is null
+           and created_at < now() - make_interval(secs => $1)
+           and id is distinct from (
+             select id from backups kept
+             where kept.environment = b.environment and kept.appling = b.appling and kept.state <> 'deleted'
+               and kept.path is not null and kept.reason is distinct from $2
+             order by kept.proved_at is not null desc, kept.created_at desc limit 1
+           )
            and not exists (select from restores r where r.backup = b.id and r.state = 'waiting')
          order by created_at limit 100",
     )
     .bind(keep.as_secs_f64())
+    .bind(GONE)
     .fetch_all(db)
     .await?;
     rows.into_iter().map(Backup::try_from).collect()
@@ -382,7 +415,7 @@ pub async fn outdated(db: impl PgExecutor<'_>, keep: Duration) -> sqlx::Result<V
 /// # Errors
 /// When Postgres fails.
 pub async fn set_deleted(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<()> {
-    sqlx::query("update backups set state = 'deleted' where id = $1")
+    sqlx::query("update backups set state = 'deleted', settings = null where id = $1")
         .bind(id)
         .execute(db)
         .await?;

@@ -9,7 +9,6 @@ use sqlx::{FromRow, PgConnection, PgPool};
 const COLUMNS: [(&str, &str, &str); 8] = [
     ("fingerprint_key", "key", "'fingerprint-key'"),
     ("databases", "password", "'database/' || id"),
-    ("backups", "settings", "'backup/' || id"),
     (
         "sealing_keys",
         "private_key",
@@ -20,6 +19,7 @@ const COLUMNS: [(&str, &str, &str); 8] = [
         "value",
         "'secret/' || environment || '/' || name || '/' || key",
     ),
+    ("backups", "settings", "'backup/' || id"),
     ("apps", "webhook_secret", "'webhook/' || name"),
     ("apps", "forge_token", "'forge-token/' || name"),
     ("apps", "deploy_key", "'deploy-key/' || name"),

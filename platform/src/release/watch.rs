@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use iterapp_schema::Build;
+use iterapp_schema::{Build, EnvValue};
 
 /// What an appling watches.
 #[derive(Debug, Clone)]
@@ -50,7 +50,8 @@ impl Watched {
     }
 }
 
-/// Secrets do not count: they are none of what an image is made of.
+/// The values of secrets do not count: they are none of what an image is made of. But which ones the platform is
+/// to keep for it does.
 fn is_same(before: &Build, now: &Build) -> bool {
     let Build {
         dockerfile,
@@ -63,6 +64,12 @@ fn is_same(before: &Build, now: &Build) -> bool {
         && *target == before.target
         && *args == before.args
         && *watch == before.watch
+        && named_secrets(now).eq(named_secrets(before))
+}
+
+fn named_secrets(build: &Build) -> impl Iterator<Item = (&String, &EnvValue)> {
+    let is_named = |(_, value): &(&String, &EnvValue)| matches!(value, EnvValue::Secret { .. });
+    build.secrets.iter().filter(is_named)
 }
 
 fn globs(watch: &[String]) -> Result<GlobSet, globset::Error> {
@@ -136,16 +143,37 @@ mod tests {
         }
     }
 
+    fn named(secret: &str) -> EnvValue {
+        EnvValue::Secret {
+            secret: secret.to_owned(),
+            key: "token".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_sealed_anew_is_no_other_build() {
+        let sealed = |text: &str| {
+            let mut build = build(&["web"]);
+            let encrypted = text.to_owned();
+            let value = EnvValue::Encrypted { encrypted };
+            build.secrets.insert("npmrc".to_owned(), value);
+            build
+        };
+        assert!(Watched::of(&sealed("one"), &sealed("other")).is_some());
+    }
+
     #[test]
     fn nothing_is_watched_without_a_list_nor_after_another_build() {
         let before = build(&["web"]);
         assert!(Watched::of(&before, &before).is_some());
         assert!(Watched::of(&build(&[]), &build(&[])).is_none());
-        let others: [fn(&mut Build); 4] = [
+        let others: [fn(&mut Build); 5] = [
             |b| b.dockerfile = "Dockerfile".to_owned(),
             |b| b.target = Some("slim".to_owned()),
             |b| drop(b.args.insert("A".to_owned(), "b".to_owned())),
             |b| b.watch.push("shared".to_owned()),
+            // The platform keeps those that builds name, and no others.
+            |b| drop(b.secrets.insert("npmrc".to_owned(), named("registry"))),
         ];
         for change in others {
             let mut now = before.clone();

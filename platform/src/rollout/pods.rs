@@ -128,26 +128,44 @@ pub async fn wanted_counts(
     Ok(list.items.iter().filter_map(count).collect())
 }
 
-/// How many pods of each appling are ready.
+/// The pods of an appling that are to stay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PodCounts {
+    /// Those that serve.
+    pub ready: u32,
+    /// Those that do not, or not yet.
+    pub not_ready: u32,
+}
+
+/// The pods of each appling, counted.
 ///
 /// # Errors
 ///
 /// When Kubernetes does not answer.
-pub async fn ready_counts(
+pub async fn counts(
     cluster: &Cluster,
     app: &AppName,
     environment: Environment,
-) -> Result<BTreeMap<ApplingName, u32>, ClusterError> {
+) -> Result<BTreeMap<ApplingName, PodCounts>, ClusterError> {
     let pods = Pods::of(cluster, app, environment, &LogQuery::default())
         .list()
         .await?;
-    let mut counts = BTreeMap::new();
-    for pod in pods
-        .iter()
-        .filter(|pod| pod.metadata.deletion_timestamp.is_none())
-    {
+    let mut counts: BTreeMap<ApplingName, PodCounts> = BTreeMap::new();
+    for pod in &pods {
+        let phase = pod
+            .status
+            .as_ref()
+            .and_then(|status| status.phase.as_deref());
+        let has_ended = matches!(phase, Some("Succeeded" | "Failed"));
+        if pod.metadata.deletion_timestamp.is_some() || has_ended {
+            continue;
+        }
         if let Some(appling) = labels::appling_of(pod.labels()) {
-            *counts.entry(appling).or_default() += u32::from(is_ready(pod));
+            let counts = counts.entry(appling).or_default();
+            match is_ready(pod) {
+                true => counts.ready += 1,
+                false => counts.not_ready += 1,
+            }
         }
     }
     Ok(counts)

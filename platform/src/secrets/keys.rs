@@ -67,6 +67,8 @@ impl SealingKeys {
             Command::Rotate => {
                 let file = self.key_file.context("HOPS_KEY_FILE is not set")?;
                 let key = PlatformKey::parse(&read_secret(&file)?.into())?;
+                // One made with another key would shut all that is sealed.
+                KeyRing::load(&pool, &key).await?;
                 KeyRing::rotate(&pool, &key).await?;
                 let newest = KeyRing::load(&pool, &key).await?.newest()?;
                 writeln!(out, "{} seals from now on: {newest}", newest.id())?;

@@ -25,7 +25,7 @@ use crate::{
     },
     platform::Platform,
     release::spec,
-    rollout::pods,
+    rollout::pods::{self, PodCounts},
     secrets::{hex, random},
 };
 
@@ -180,13 +180,13 @@ async fn environment(platform: &Platform, row: EnvironmentRow) -> Answer<api::En
         None => None,
     };
     let good = db::verdicts::good(&platform.db, row.id).await?;
-    let ready = pods::ready_counts(&platform.cluster, &row.app, row.environment)
+    let counts = pods::counts(&platform.cluster, &row.app, row.environment)
         .await
         .ok();
     let of = |name: &ApplingName| {
-        ready
+        counts
             .as_ref()
-            .map(|counts| counts.get(name).copied().unwrap_or(0))
+            .map(|counts| counts.get(name).copied().unwrap_or_default())
     };
     let is_autoscaled = |verdict: &Verdict| matches!(verdict.spec.run.scale, Scale::Auto(_));
     let chosen = match good.iter().any(is_autoscaled) {
@@ -214,7 +214,7 @@ fn running(
     platform: &Platform,
     verdict: &Verdict,
     replicas: u32,
-    ready: Option<u32>,
+    pods: Option<PodCounts>,
 ) -> api::RunningAppling {
     api::RunningAppling {
         emoji: verdict.spec.emoji.clone(),
@@ -222,7 +222,8 @@ fn running(
         commit: verdict.spec.commit.clone(),
         release: verdict.release_number,
         replicas,
-        ready,
+        ready: pods.map(|pods| pods.ready),
+        not_ready: pods.map(|pods| pods.not_ready),
         urls: verdict
             .spec
             .hosts

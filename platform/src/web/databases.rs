@@ -48,10 +48,16 @@ pub async fn list(
         return Ok(Json(Vec::new()));
     };
     let mut told = Vec::new();
+    let backups = db::backups::newest_proved(&platform.db, id).await?;
+    let backup_of = |name: &str| {
+        let backup = backups.iter().find(|backup| backup.name == name);
+        backup.cloned().map(described)
+    };
     for database in db::databases::of_environment(&platform.db, id).await? {
         let server = server(&platform, &database);
         let who = account(&platform, &database)?;
         let shown = api::Database {
+            backup: backup_of(&database.name),
             appling: database.appling,
             name: database.name,
             server: database.server,
@@ -73,6 +79,7 @@ pub async fn list(
     for database in db::databases::former(&platform.db, id).await? {
         let server = platform.databases.get(&database.server);
         let shown = api::Database {
+            backup: backup_of(&database.name),
             appling: ApplingName::parse(&database.appling).ok(),
             name: database.name,
             server: database.server,
@@ -338,6 +345,7 @@ fn described(backup: Backup) -> api::Backup {
         state: backup.state.word().to_owned(),
         reason: backup.reason,
         created_at: backup.created_at,
+        taken_at: backup.taken_at,
         bytes: backup.bytes,
         rows: backup.rows,
         proved_at: backup.proved_at,

@@ -8,7 +8,7 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
-use iterapp_schema::{EnvValue, Environment};
+use iterapp_schema::{ApplingName, EnvValue, Environment};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -74,7 +74,7 @@ pub async fn set(
     State(platform): State<Platform>,
     Path((app, environment, name, key)): Path<(String, String, String, String)>,
     Json(asked): Json<api::SecretValue>,
-) -> Answer<StatusCode> {
+) -> Answer<Json<api::SecretSet>> {
     let app = apps::find(&platform, &app).await?;
     let environment = parse_environment(&environment)?;
     for (text, what) in [(&name, "name"), (&key, "key")] {
@@ -95,7 +95,8 @@ pub async fn set(
     db::secrets::set(&platform.db, id, (&name, &key), &sealed).await?;
     db::environments::nudge(&platform.db, &app.name, environment).await?;
     tracing::info!(app = %app.name, %environment, name, key, "secret set");
-    Ok(StatusCode::NO_CONTENT)
+    let used_by = users(&platform, id, &name, Some(&key)).await?;
+    Ok(Json(api::SecretSet { used_by }))
 }
 
 async fn environment_id(platform: &Platform, app: &App, environment: Environment) -> Answer<Uuid> {
@@ -147,8 +148,27 @@ async fn is_unused(
     platform: &Platform,
     environment: Uuid,
     name: &str,
-    asked: Option<&str>,
+    key: Option<&str>,
 ) -> Answer<()> {
+    let users = users(platform, environment, name, key).await?;
+    if users.is_empty() {
+        return Ok(());
+    }
+    let users: Vec<&str> = users.iter().map(AsRef::as_ref).collect();
+    let message = format!(
+        "{} cannot be built or start without it",
+        users.join(" and ")
+    );
+    Err(Problem::conflict("in_use", message)
+        .hint("release without it first; --force deletes it all the same"))
+}
+
+async fn users(
+    platform: &Platform,
+    environment: Uuid,
+    name: &str,
+    asked: Option<&str>,
+) -> Answer<BTreeSet<ApplingName>> {
     let is_it = |value: &EnvValue| match value {
         EnvValue::Secret { secret, key } => {
             secret == name && asked.is_none_or(|asked| asked == key)
@@ -160,7 +180,7 @@ async fn is_unused(
         verdicts.extend(db::verdicts::of_release(&platform.db, release.id).await?);
     }
     let mut users = BTreeSet::new();
-    for verdict in &verdicts {
+    for verdict in verdicts {
         let build = match verdict.build {
             Some(build) => Some(db::builds::get(&platform.db, build).await?),
             None => None,
@@ -169,17 +189,8 @@ async fn is_unused(
             .iter()
             .flat_map(|build| build.settings.secrets.values());
         if verdict.spec.values().chain(built_with).any(is_it) {
-            users.insert(verdict.appling.as_ref());
+            users.insert(verdict.appling);
         }
     }
-    if users.is_empty() {
-        return Ok(());
-    }
-    let users: Vec<&str> = users.into_iter().collect();
-    let message = format!(
-        "{} cannot be built or start without it",
-        users.join(" and ")
-    );
-    Err(Problem::conflict("in_use", message)
-        .hint("release without it first; --force deletes it all the same"))
+    Ok(users)
 }

@@ -3,22 +3,29 @@
 use std::time::Duration;
 
 use iterapp_schema::{AppName, ApplingName, Environment};
+use jiff::SignedDuration;
 use reqwest::Method;
+use serde::de::DeserializeOwned;
 use serde_json::json;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::size;
-use crate::api::{Asked, Backup, Restore as Restoring};
+use crate::api::{Asked, Backup, Database, Restore as Restoring};
 use crate::cli::client::{ANSWER, Ask, Client};
 use crate::cli::failure::Failure;
+use crate::cli::patience::Patience;
 use crate::cli::table::Table;
 use crate::cli::target::{
     AppArgument, EnvironmentArguments, appling_name, environment, id, path_below,
 };
+use crate::cli::ui::Ui;
 use crate::cli::{Context, time};
 
 /// How often one asks whether it is over.
 const EVERY: Duration = Duration::from_millis(500);
+/// How often one says that it is not.
+const STILL: Duration = Duration::from_secs(30);
 
 /// Take a backup of a database, and prove it: it is restored elsewhere and compared
 #[derive(Debug, clap::Args)]
@@ -48,9 +55,10 @@ pub struct Prove {
 /// Restore a backup into a new database, which takes the place of the one before
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The backup is restored into a new database and compared with what was dumped; then the pods
-are replaced by ones that use it. What was written since the backup is not in it. The database
-before stays, until `hops db drop`.
+What is there is backed up first: that is the way back. The backup is then restored into a new
+database and compared with what was dumped, and the pods are replaced by ones that use it; until
+the last old one is gone, the app may still write to the database before. What was written since
+the backup is not in it. The database before stays until `hops db drop`.
 
 Examples:
   hops db backups -a hello -e prod
@@ -61,6 +69,9 @@ pub struct Restore {
     /// The backup, as `hops db backups` shows it
     #[arg(value_parser = id)]
     backup: Uuid,
+    /// Do not back up what is there: there is no way back then
+    #[arg(long)]
+    no_backup: bool,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
@@ -69,8 +80,8 @@ pub struct Restore {
 /// Give an environment a copy of another one's database
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Takes a backup of the first and restores it in the second, whose database before stays until
-`hops db drop`.
+Takes a backup of the first and restores it in the second, whose own database is backed up
+before and stays until `hops db drop`.
 
 Examples:
   hops db copy -a hello prod snap3")]
@@ -86,6 +97,9 @@ pub struct Copy {
     /// Of several databases, that of this appling
     #[arg(long, value_parser = appling_name)]
     appling: Option<ApplingName>,
+    /// Do not back up what is there: there is no way back then
+    #[arg(long)]
+    no_backup: bool,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
@@ -157,7 +171,7 @@ fn show(
             whose
                 .map_or_else(|| "all".to_owned(), ToString::to_string)
                 .into(),
-            time::ago(backup.created_at, ui.now()).into(),
+            backup.taken_at.map_or_else(unknown, time::minute).into(),
             backup.bytes.map_or_else(unknown, size).into(),
             backup
                 .rows
@@ -188,13 +202,13 @@ impl BackUp {
     pub async fn run(self, client: &Client, context: &mut Context) -> Result<(), Failure> {
         let Self { of, appling } = self;
         let app = of.app.choose(context, client.url())?;
-        let id = ask(client, &app, of.environment, appling.as_ref()).await?;
+        let id = ask_for(client, &app, of.environment, appling.as_ref()).await?;
         let backup = proved(client, context, &app, of.environment, id).await?;
         tell(context, &backup)
     }
 }
 
-async fn ask(
+async fn ask_for(
     client: &Client,
     app: &AppName,
     environment: Environment,
@@ -213,6 +227,36 @@ async fn ask(
     Ok(asked.id)
 }
 
+/// Asks for what lies below a path, again and again, until it is as is waited for.
+async fn wait<T: DeserializeOwned, D>(
+    client: &Client,
+    ui: &mut Ui,
+    path: &[&str],
+    mut ended: impl FnMut(&mut Ui, T) -> Result<Option<D>, Failure>,
+) -> Result<D, Failure> {
+    let mut patience = Patience::default();
+    let begun = Instant::now();
+    let mut told = begun;
+    loop {
+        match client.get(Ask { path, query: &[] }).await {
+            Ok(found) => {
+                patience.reached();
+                if let Some(done) = ended(ui, found)? {
+                    return Ok(done);
+                }
+            }
+            Err(failure) => patience.endure(ui, failure)?,
+        }
+        if told.elapsed() >= STILL {
+            told = Instant::now();
+            let seconds = begun.elapsed().as_secs().try_into().unwrap_or(i64::MAX);
+            let waited = time::took(SignedDuration::from_secs(seconds));
+            ui.note(format_args!("still at it, after {waited}"));
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
 /// Waits until a backup is proved.
 async fn proved(
     client: &Client,
@@ -222,32 +266,38 @@ async fn proved(
     id: Uuid,
 ) -> Result<Backup, Failure> {
     let (environment, id) = (environment.to_string(), id.to_string());
+    context.ui.note(format_args!(
+        "backup {id}; Ctrl-C ends the waiting, not the backup"
+    ));
     let mut told = String::new();
-    loop {
-        let ask = Ask {
-            path: &path_below(app, &environment, &["backups", &id]),
-            query: &[],
-        };
-        let backup: Backup = client.get(ask).await?;
-        match backup.state.as_str() {
-            "proved" if backup.reason.is_none() => return Ok(backup),
-            _ if backup.reason.is_some() => {
-                let reason = backup.reason.unwrap_or_default();
-                return Err(Failure::failed(
-                    "backup_failed",
-                    format!("the backup failed: {reason}"),
-                ));
-            }
-            state if state != told => {
-                context.ui.note(match state {
-                    "waiting" => "taking the backup",
-                    _ => "proving it: restored elsewhere and compared",
-                });
-                told = state.to_owned();
-            }
-            _ => {}
+    let path = path_below(app, &environment, &["backups", &id]);
+    wait(client, &mut context.ui, &path, |ui, backup: Backup| {
+        if let Some(reason) = &backup.reason {
+            return Err(not_proved(app, &environment, &backup, reason));
         }
-        tokio::time::sleep(EVERY).await;
+        if backup.state != told {
+            told.clone_from(&backup.state);
+            match told.as_str() {
+                "waiting" => ui.note("taking it, when its turn comes"),
+                "taken" => ui.note("proving it: restored elsewhere and compared"),
+                _ => {}
+            }
+        }
+        Ok((backup.state == "proved").then_some(backup))
+    })
+    .await
+}
+
+fn not_proved(app: &AppName, environment: &str, backup: &Backup, reason: &str) -> Failure {
+    let code = "backup_failed";
+    match backup.state.as_str() {
+        // The dump may be as good as ever: it was the proof that could not be made.
+        "taken" | "proved" => {
+            let message = format!("the backup was taken, and could not be proved: {reason}");
+            let again = format!("hops db prove -a {app} -e {environment} {}", backup.id);
+            Failure::failed(code, message).hint(format!("again: {again}"))
+        }
+        _ => Failure::failed(code, format!("the backup failed: {reason}")),
     }
 }
 
@@ -255,16 +305,21 @@ fn tell(context: &mut Context, backup: &Backup) -> Result<(), Failure> {
     if context.ui.is_json() {
         return context.ui.json(backup);
     }
+    context.ui.line(format_args!(
+        "{}: {}; proved by a restore that took {:.1} s",
+        backup.id,
+        described(backup),
+        backup.restore_seconds.unwrap_or_default()
+    ))
+}
+
+/// What is in it, in a few words.
+fn described(backup: &Backup) -> String {
     let (bytes, rows) = (
         backup.bytes.unwrap_or_default(),
         backup.rows.unwrap_or_default(),
     );
-    context.ui.line(format_args!(
-        "{}: {rows} rows, {}; proved by a restore that took {:.1} s",
-        backup.id,
-        size(bytes),
-        backup.restore_seconds.unwrap_or_default()
-    ))
+    format!("{rows} rows, {}", size(bytes))
 }
 
 impl Prove {
@@ -286,64 +341,131 @@ impl Prove {
 impl Restore {
     /// Asks, restores and waits.
     pub async fn run(self, client: &Client, context: &mut Context) -> Result<(), Failure> {
-        let Self { of, backup, yes } = self;
+        let Self {
+            of,
+            backup,
+            no_backup,
+            yes,
+        } = self;
         let app = of.app.choose(context, client.url())?;
+        let (environment, id) = (of.environment.to_string(), backup.to_string());
+        let ask = Ask {
+            path: &path_below(&app, &environment, &["backups", &id]),
+            query: &[],
+        };
+        let backup: Backup = client.get(ask).await?;
+        let moment = backup.taken_at.map_or_else(String::new, |at| {
+            format!(" at {}, with {}", time::minute(at), described(&backup))
+        });
         let question = format!(
-            "{app}'s database in {} becomes what it was in this backup; what was written since is left behind",
-            of.environment
+            "{app}'s database in {environment} becomes what it was{moment}; what was written since is left behind"
         );
         super::confirmed(context, yes, &question)?;
-        restore(
-            client,
-            context,
-            &app,
-            of.environment,
-            backup,
-            of.environment,
-        )
-        .await
+        let target = Target {
+            app: &app,
+            environment: of.environment,
+            appling: backup.appling.as_ref(),
+        };
+        let before = match no_backup {
+            true => None,
+            false => target.back_up(client, context).await?,
+        };
+        target
+            .restore(client, context, (of.environment, backup.id), before)
+            .await
     }
 }
 
-async fn restore(
-    client: &Client,
-    context: &mut Context,
-    app: &AppName,
-    from: Environment,
-    backup: Uuid,
-    to: Environment,
-) -> Result<(), Failure> {
-    let (environment, id) = (from.to_string(), backup.to_string());
-    let query = [("environment", to.to_string())];
-    let ask = Ask {
-        path: &path_below(app, &environment, &["backups", &id, "restore"]),
-        query: &query,
-    };
-    let asked: Asked = client.make(ask, ANSWER).await?;
-    context
-        .ui
-        .note("restoring it into a new database, which is compared with what was dumped");
-    let id = asked.id.to_string();
-    loop {
+/// The database that is to have another one's place taken.
+struct Target<'a> {
+    app: &'a AppName,
+    environment: Environment,
+    appling: Option<&'a ApplingName>,
+}
+
+impl Target<'_> {
+    /// Backs up what is there, if anything is that can be: the way back.
+    async fn back_up(
+        &self,
+        client: &Client,
+        context: &mut Context,
+    ) -> Result<Option<Uuid>, Failure> {
+        let (app, environment) = (self.app, self.environment.to_string());
         let ask = Ask {
-            path: &["apps", app.as_ref(), "restores", &id],
+            path: &path_below(app, &environment, &["databases"]),
             query: &[],
         };
-        let restore: Restoring = client.get(ask).await?;
-        if let Some(reason) = restore.reason {
-            return Err(Failure::failed(
-                "not_restored",
-                format!("not restored: {reason}"),
+        let databases: Vec<Database> = client.get(ask).await?;
+        let is_it = |one: &&Database| !one.former && one.appling.as_ref() == self.appling;
+        let Some(there) = databases.iter().find(is_it) else {
+            return Ok(None);
+        };
+        if let Some(trouble) = &there.trouble {
+            context.ui.note(format_args!(
+                "what is in {environment} cannot be backed up: {trouble}"
             ));
+            return Ok(None);
         }
-        if restore.ended {
-            let what = format!("restored; pods in {to} move over to the new database");
-            return match context.ui.is_json() {
-                true => context.ui.json(&json!({ "restore": restore.id })),
-                false => context.ui.done(what),
-            };
+        context
+            .ui
+            .note(format_args!("a backup of what is in {environment} first"));
+        let id = ask_for(client, app, self.environment, self.appling).await?;
+        let proved = proved(client, context, app, self.environment, id).await;
+        let backup = proved.map_err(|failure| {
+            let and = failure
+                .hint
+                .clone()
+                .map_or_else(String::new, |hint| format!("{hint}\n"));
+            failure.hint(format!(
+                "{and}without it there is no way back; --no-backup goes on all the same"
+            ))
+        })?;
+        context.ui.note(format_args!(
+            "the way back: hops db restore -a {app} -e {environment} {}",
+            backup.id
+        ));
+        Ok(Some(backup.id))
+    }
+
+    /// Has a backup of an environment restored in its place, and waits.
+    async fn restore(
+        &self,
+        client: &Client,
+        context: &mut Context,
+        (from, backup): (Environment, Uuid),
+        before: Option<Uuid>,
+    ) -> Result<(), Failure> {
+        let (app, to) = (self.app, self.environment);
+        let (environment, id) = (from.to_string(), backup.to_string());
+        let ask = Ask {
+            path: &path_below(app, &environment, &["backups", &id, "restore"]),
+            query: &[("environment", to.to_string())],
+        };
+        let asked: Asked = client.make(ask, ANSWER).await?;
+        let ui = &mut context.ui;
+        ui.note("restoring it into a new database, which is compared with what was dumped; Ctrl-C ends the waiting, not the restore");
+        let id = asked.id.to_string();
+        let path = ["apps", app.as_ref(), "restores", &id];
+        let restore = wait(client, ui, &path, |_, restore: Restoring| {
+            match &restore.reason {
+                Some(reason) => {
+                    let message = format!("not restored: {reason}");
+                    Err(Failure::failed("not_restored", message))
+                }
+                None => Ok(restore.ended.then_some(restore)),
+            }
+        });
+        let restore = restore.await?;
+        if ui.is_json() {
+            return ui.json(&json!({ "restore": restore.id, "backup_before": before }));
         }
-        tokio::time::sleep(EVERY).await;
+        ui.done(format_args!(
+            "restored; pods in {to} move over to the new database"
+        ))?;
+        ui.hint(format_args!(
+            "the one before stays: hops db info and hops db drop -a {app} -e {to}"
+        ));
+        Ok(())
     }
 }
 
@@ -355,16 +477,43 @@ impl Copy {
             from,
             to,
             appling,
+            no_backup,
             yes,
         } = self;
         if from == to {
             return Err(Failure::usage("a copy goes to another environment"));
         }
         let app = app.choose(context, client.url())?;
-        let question = format!("{app}'s database in {to} becomes a copy of the one in {from}");
-        super::confirmed(context, yes, &question)?;
-        let id = ask(client, &app, from, appling.as_ref()).await?;
-        proved(client, context, &app, from, id).await?;
-        restore(client, context, &app, from, id, to).await
+        confirmed_copy(context, &app, (from, to), yes)?;
+        let id = ask_for(client, &app, from, appling.as_ref()).await?;
+        let backup = proved(client, context, &app, from, id).await?;
+        let target = Target {
+            app: &app,
+            environment: to,
+            appling: backup.appling.as_ref(),
+        };
+        let before = match no_backup {
+            true => None,
+            false => target.back_up(client, context).await?,
+        };
+        target.restore(client, context, (from, id), before).await
+    }
+}
+
+/// A copy over what is in prod takes more than a letter: the two are easily mixed up.
+fn confirmed_copy(
+    context: &mut Context,
+    app: &AppName,
+    (from, to): (Environment, Environment),
+    yes: bool,
+) -> Result<(), Failure> {
+    let what = format!("{app}'s database in {to} becomes a copy of the one in {from}");
+    if yes || to != Environment::Prod {
+        return super::confirmed(context, yes, &what);
+    }
+    let question = format!("{what}; type the app's name to go on:");
+    match super::typed(context, &question, "add --yes to go on")?.trim() == app.as_ref() {
+        true => Ok(()),
+        false => Err(Failure::failed("not_confirmed", "nothing was changed")),
     }
 }

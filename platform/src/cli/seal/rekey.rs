@@ -52,6 +52,8 @@ pub async fn rekey(app: AppArgument, dir: &Path, context: &mut Context) -> Resul
             0 => "there is no sealed value in the files",
             _ => "every value is sealed with the newest key already",
         });
+    } else {
+        ui.hint("commit and push, and release every environment: what runs needs the old key until then");
     }
     Ok(())
 }

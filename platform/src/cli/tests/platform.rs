@@ -169,6 +169,7 @@ fn environment_status(release: Release) -> EnvironmentStatus {
         release: release.number,
         replicas: 2,
         ready: Some(1),
+        not_ready: Some(1),
         urls: appling.urls.clone(),
     };
     EnvironmentStatus {

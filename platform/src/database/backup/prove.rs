@@ -208,9 +208,6 @@ pub(super) fn forget_dumps(platform: &Platform, lease: &Lease) {
     }
 }
 
-/// Of a backup whose dump somebody deleted, or that is in the store of before.
-pub(super) const GONE: &str = "its dump is not in the store for backups any more";
-
 /// Copies the dump out of the store. One that is gone, truncated or altered is found out here.
 async fn fetch(platform: &Platform, backup: &Backup, file: &Path) -> Result<(), NotRestored> {
     let store = platform.backups.as_ref();
@@ -220,7 +217,7 @@ async fn fetch(platform: &Platform, backup: &Backup, file: &Path) -> Result<(), 
         .as_deref()
         .context("a backup that was not taken")?;
     let Some(read) = store.read_into(path, file).await? else {
-        return Err(NotRestored::Damaged(GONE.to_owned()));
+        return Err(NotRestored::Damaged(db::backups::GONE.to_owned()));
     };
     let bytes = backup.bytes.unwrap_or_default();
     if read.bytes != bytes {

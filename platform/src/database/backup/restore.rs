@@ -87,6 +87,8 @@ async fn restored(
     };
     let switching = async {
         let mut tx = lease.begin().await?;
+        // As whoever passes over the environment: its row first, then its databases'.
+        db::environments::lock_or_create(&mut tx, app, environment.environment).await?;
         db::databases::replace(&mut tx, &new, &server.limits()).await?;
         db::restores::end(&mut *tx, restore.id, None).await?;
         tx.commit().await?;

@@ -7,9 +7,12 @@ use std::{
 
 use anyhow::Context;
 
-use super::{prove::GONE, store::Store};
+use super::store::Store;
 use crate::{
-    db::{self, backups::Backup},
+    db::{
+        self,
+        backups::{Backup, GONE},
+    },
     lease::Work,
     platform::Platform,
 };
@@ -18,7 +21,8 @@ use crate::{
 pub const EVERY: Duration = Duration::from_secs(60);
 
 /// Asks for the backups that are due, and deletes those that have been kept for long enough. The newest
-/// one that was proved is kept however old it is, and none goes while that one is not there.
+/// one that was proved, or else the newest, is kept however old it is, and none goes while that one is not
+/// there.
 ///
 /// # Errors
 /// When Postgres or the store fails: the next look does it.
@@ -42,7 +46,14 @@ pub async fn look(platform: &Platform) -> anyhow::Result<()> {
         let whose = (backup.environment, backup.appling.clone());
         let is_there = match still_there.entry(whose) {
             Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(unknown) => *unknown.insert(is_kept(platform, store, &backup).await?),
+            Entry::Vacant(unknown) => {
+                let is_kept = is_kept(platform, store, &backup).await;
+                *unknown.insert(is_kept.unwrap_or_else(|error| {
+                    let error = format!("{error:#}");
+                    tracing::warn!(database = backup.name, error, "nothing is deleted now");
+                    false
+                }))
+            }
         };
         if !is_there {
             continue;
@@ -60,24 +71,32 @@ pub async fn look(platform: &Platform) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether the newest backup of the same database that was proved is where it was: before an older one goes.
-/// When it is not, it was none.
+/// Whether the backup of the same database that is to be kept is where it was: before an older one goes. When
+/// it is not, it was none.
 async fn is_kept(platform: &Platform, store: &Store, outdated: &Backup) -> anyhow::Result<bool> {
     let (environment, appling) = (outdated.environment, outdated.appling.as_ref());
-    let newest = db::backups::newest_proved(&platform.db, environment, appling).await?;
-    let Some(newest) = newest else {
+    let kept = db::backups::kept(&platform.db, environment, appling).await?;
+    let Some(kept) = kept else {
         return Ok(true);
     };
-    let length = match &newest.path {
-        Some(path) => store.length(path).await?,
-        None => None,
-    };
-    if length.is_some() {
+    let database = &kept.name;
+    if is_there(store, &kept).await? {
         return Ok(true);
     }
-    db::backups::fail(&platform.db, newest.id, GONE).await?;
-    tracing::error!(database = newest.name, backup = %newest.id, "the dump of a proved backup is gone");
+    if is_there(store, outdated).await? {
+        db::backups::fail(&platform.db, kept.id, GONE).await?;
+        tracing::error!(database, backup = %kept.id, "the dump of a backup is gone");
+    } else {
+        tracing::error!(database, %store, "no dump is found: is this the right store for backups? Nothing is deleted");
+    }
     Ok(false)
+}
+
+async fn is_there(store: &Store, backup: &Backup) -> anyhow::Result<bool> {
+    match &backup.path {
+        Some(path) => Ok(store.length(path).await?.is_some()),
+        None => Ok(false),
+    }
 }
 
 async fn delete(platform: &Platform, store: &Store, backup: &Backup) -> anyhow::Result<()> {

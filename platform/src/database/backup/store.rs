@@ -1,6 +1,6 @@
 //! Where dumps are kept: a directory, or a bucket of an S3-compatible store.
 
-use std::{error::Error, os::unix::fs::DirBuilderExt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, os::unix::fs::DirBuilderExt, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use object_store::{
@@ -49,6 +49,12 @@ pub struct Store {
     prefix: Path,
     /// As people know it.
     name: String,
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
 }
 
 /// What was written.

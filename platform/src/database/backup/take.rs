@@ -1,6 +1,7 @@
 //! Takes a backup: a dump into the store, and what was in the database in the snapshot that was dumped.
 
 use anyhow::Context;
+use jiff::Timestamp;
 use sqlx::{Connection, Executor};
 use tokio::time::timeout;
 
@@ -38,7 +39,12 @@ pub async fn take(platform: &Platform, lease: &Lease, backup: &Backup) -> anyhow
         dumped = dumping => dumped.context("it takes too long").flatten(),
         lost = lease.lost() => return Err(lost.into()),
     };
-    let (written, contents, settings) = match dumped {
+    let Dumped {
+        at,
+        written,
+        contents,
+        settings,
+    } = match dumped {
         Ok(dumped) => dumped,
         Err(error) => {
             // It may be there all the same: only the store's answer was lost.
@@ -49,6 +55,7 @@ pub async fn take(platform: &Platform, lease: &Lease, backup: &Backup) -> anyhow
     let settings = settings.seal(&platform.key, backup.id)?;
     let mut tx = lease.begin().await?;
     let taken = db::backups::Taken {
+        at,
         path: &path,
         written: &written,
         contents: &contents,
@@ -68,12 +75,21 @@ async fn delete(store: &Store, path: &str) {
     }
 }
 
+/// What was dumped.
+struct Dumped {
+    /// When the snapshot was made.
+    at: Timestamp,
+    written: Written,
+    contents: Contents,
+    settings: Settings,
+}
+
 async fn dump(
     platform: &Platform,
     store: &Store,
     backup: &Backup,
     path: &str,
-) -> anyhow::Result<(Written, Contents, Settings)> {
+) -> anyhow::Result<Dumped> {
     let databases = db::databases::of_environment(&platform.db, backup.environment).await?;
     let database = databases
         .iter()
@@ -95,6 +111,7 @@ async fn dump(
         .fetch_one(&mut connection)
         .await
         .with_context(unanswered)?;
+    let at = Timestamp::now();
     let contents = Contents::read(&mut connection).await;
     let contents = contents.with_context(unanswered)?;
     let settings = Settings::read(&mut connection).await;
@@ -103,5 +120,10 @@ async fn dump(
     let written = store.write(path, output, dump.end()).await?;
     let _ = connection.execute("commit").await;
     let _ = connection.close().await;
-    Ok((written, contents, settings))
+    Ok(Dumped {
+        at,
+        written,
+        contents,
+        settings,
+    })
 }

@@ -78,11 +78,11 @@ pub(super) fn server(part: &Part<'_>) -> Option<Server> {
         }
         None => proxied(part)?.0,
     };
-    let ports = match connection.cloud_sql_instance {
-        None => vec![connection.port],
-        Some(_) => CLOUD_SQL_PORTS.to_vec(),
+    // Google's proxy goes to more than the instance, wherever that is.
+    let (own, ports): (Option<IpAddr>, _) = match connection.cloud_sql_instance {
+        None => (connection.host.parse().ok(), vec![connection.port]),
+        Some(_) => (None, CLOUD_SQL_PORTS.to_vec()),
     };
-    let own: Option<IpAddr> = connection.host.parse().ok();
     let networks = match connection.networks.as_slice() {
         [] => own.map(IpNet::from).into_iter().collect(),
         given => given.to_vec(),

@@ -227,12 +227,16 @@ fn an_isolated_appling_reaches_its_database_where_that_is_known_to_be() {
         way_to(known.clone()),
         (owned(&["10.1.0.0/16"]), owned(&["5432"]))
     );
-    let googles = Connection {
+    let googles = |connection: Connection| Connection {
         cloud_sql_instance: Some("project:region:instance".to_owned()),
-        ..known
+        ..connection
     };
-    let ports = owned(&["443", "3307"]);
-    assert_eq!(way_to(googles), (owned(&["10.1.0.0/16"]), ports));
+    let ports: Vec<String> = owned(&["443", "3307"]);
+    let there = (owned(&["10.1.0.0/16"]), ports.clone());
+    assert_eq!(way_to(googles(known)), there);
+    // Google's interface is not where the instance is.
+    let anywhere = (Vec::new(), ports);
+    assert_eq!(way_to(googles(connection("geheim"))), anywhere);
 }
 
 // Proves: H11
