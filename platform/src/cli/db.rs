@@ -177,8 +177,10 @@ fn backed_up(database: &Database, ui: &Ui) -> String {
 
 /// Bytes as people read them.
 fn size(bytes: i64) -> String {
-    let mebibytes = f64::from(i32::try_from(bytes / 1024).unwrap_or(i32::MAX)) / 1024.0;
+    let kibibytes = i32::try_from(bytes.max(0) / 1024).unwrap_or(i32::MAX);
+    let mebibytes = f64::from(kibibytes) / 1024.0;
     match mebibytes {
+        tiny if tiny < 1.0 => format!("{kibibytes} KiB"),
         small if small < 1024.0 => format!("{small:.1} MiB"),
         large => format!("{:.1} GiB", large / 1024.0),
     }

@@ -171,7 +171,10 @@ pub async fn delete(
         return Ok(StatusCode::NO_CONTENT);
     }
     let databases = db::databases::of_environment(&platform.db, id).await?;
-    let there: Vec<&str> = databases.iter().map(|one| one.name.as_str()).collect();
+    let former = db::databases::former(&platform.db, id).await?;
+    let former = former.iter().map(|one| one.name.as_str());
+    let there = databases.iter().map(|one| one.name.as_str());
+    let there: Vec<&str> = there.chain(former).collect();
     let another = || no_such_database(&place, &name, &there);
     let database = databases.iter().find(|database| database.name == name);
     let database = database.ok_or_else(another)?;
