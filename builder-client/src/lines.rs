@@ -6,6 +6,8 @@ use crate::{MAX_LINE, redact::Redactor};
 #[derive(Default)]
 pub(crate) struct Lines {
     rest: Vec<u8>,
+    /// So many bytes of the rest belong to a secret whose beginning was blotted out already.
+    covered: usize,
 }
 
 impl Lines {
@@ -15,13 +17,15 @@ impl Lines {
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             self.rest.extend_from_slice(part);
             if let Some(line) = self.rest.strip_suffix(b"\n") {
-                lines.extend(finished(line, redactor));
+                lines.extend(finished(line, self.covered, redactor));
                 self.rest.clear();
+                self.covered = 0;
             }
             // A secret that has only half arrived must not be cut in two: keep as much back.
             while self.rest.len() >= MAX_LINE + redactor.longest() {
-                let mut text = redactor.bytes(std::mem::take(&mut self.rest));
-                self.rest = text.split_off(text.len().min(MAX_LINE));
+                let (text, covered) = redactor.up_to(MAX_LINE, &self.rest, self.covered);
+                self.rest.drain(..MAX_LINE);
+                self.covered = covered;
                 lines.push(String::from_utf8_lossy(&text).into_owned());
             }
         }
@@ -30,20 +34,24 @@ impl Lines {
 
     /// What is left when nothing more will come.
     pub(crate) fn finish(&mut self, redactor: &Redactor) -> Vec<String> {
-        let rest = std::mem::take(&mut self.rest);
+        let (rest, covered) = (
+            std::mem::take(&mut self.rest),
+            std::mem::take(&mut self.covered),
+        );
         if rest.is_empty() {
             Vec::new()
         } else {
-            finished(&rest, redactor)
+            finished(&rest, covered, redactor)
         }
     }
 }
 
 /// A line as a terminal shows it in the end: what stands before a `\r` was overwritten.
-fn finished(line: &[u8], redactor: &Redactor) -> Vec<String> {
+fn finished(line: &[u8], covered: usize, redactor: &Redactor) -> Vec<String> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let shown = line.rsplit(|byte| *byte == b'\r').next().unwrap_or(line);
-    let text = redactor.bytes(shown.to_vec());
+    let covered = covered.saturating_sub(line.len() - shown.len());
+    let (text, _) = redactor.up_to(shown.len(), shown, covered.min(shown.len()));
     let pieces = text
         .chunks(MAX_LINE)
         .map(|piece| String::from_utf8_lossy(piece).into_owned());
@@ -103,6 +111,21 @@ mod tests {
         for cut in MAX_LINE - 6..long.len() {
             let got = lines(&[&long[..cut], &long[cut..]], &redactor).concat();
             assert!(got.ends_with("x***"), "cut at {cut}");
+        }
+    }
+    #[test]
+    fn of_a_line_without_an_end_no_half_of_a_secret_is_shown() {
+        let secret = b"abcdefghijklmnopqrstuvwxyz0123456789ABCD";
+        let redactor = Redactor::new([&secret[..]]);
+        for before in [0, 1, 17] {
+            let mut long = vec![b'-'; before];
+            long.extend(secret.repeat(1000));
+            for size in [7, 1024, 4099] {
+                let pieces: Vec<&[u8]> = long.chunks(size).collect();
+                let shown = lines(&pieces, &redactor).concat();
+                let left = shown.replace("***", "").replace('-', "");
+                assert_eq!(left, "", "in pieces of {size}");
+            }
         }
     }
 }

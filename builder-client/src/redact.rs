@@ -62,27 +62,37 @@ impl Redactor {
 
     /// The text without them.
     pub fn text(&self, text: &str) -> String {
-        match self.without(text.as_bytes()) {
-            Some(blotted) => String::from_utf8_lossy(&blotted).into_owned(),
-            None => text.to_owned(),
-        }
+        let (blotted, _) = self.up_to(text.len(), text.as_bytes(), 0);
+        String::from_utf8_lossy(&blotted).into_owned()
     }
 
-    pub(crate) fn bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
-        self.without(&bytes).unwrap_or(bytes)
+    /// The first `end` bytes of a text without them, where the first `covered` bytes belong to one that began
+    /// before the text did; and how many bytes behind `end` belong to those that began before that. A secret is
+    /// known for one when all of it is in the text, so that [`Self::longest`] bytes have to be behind `end`, or
+    /// nothing more to come.
+    pub(crate) fn up_to(&self, end: usize, text: &[u8], covered: usize) -> (Vec<u8>, usize) {
+        let mut blotted = Vec::with_capacity(end);
+        let mut from = 0;
+        for Range { start, end: to } in self.found(text, covered) {
+            if start >= end {
+                break;
+            }
+            blotted.extend_from_slice(&text[from..start]);
+            blotted.extend_from_slice(BLOT.as_bytes());
+            from = to;
+        }
+        if from < end {
+            blotted.extend_from_slice(&text[from..end]);
+        }
+        (blotted, from.saturating_sub(end))
     }
 
-    /// A text without them; nothing when there is none in it. Where several overlap, what any of them covers
-    /// goes.
-    fn without(&self, text: &[u8]) -> Option<Vec<u8>> {
-        let needles = self.needles.as_ref()?;
-        let mut found: Vec<Range<usize>> = needles
-            .find_overlapping_iter(text)
-            .map(|found| found.range())
-            .collect();
-        if found.is_empty() {
-            return None;
-        }
+    /// Where they are, in order: where several overlap, all that any of them covers.
+    fn found(&self, text: &[u8], covered: usize) -> Vec<Range<usize>> {
+        let needles = self.needles.iter();
+        let found = needles.flat_map(|needles| needles.find_overlapping_iter(text));
+        let mut found: Vec<Range<usize>> = found.map(|found| found.range()).collect();
+        found.extend((covered > 0).then_some(0..covered));
         found.sort_unstable_by_key(|range| range.start);
         found.dedup_by(|next, before| {
             let overlap = next.start < before.end;
@@ -91,15 +101,7 @@ impl Redactor {
             }
             overlap
         });
-        let mut blotted = Vec::with_capacity(text.len());
-        let mut from = 0;
-        for Range { start, end } in found {
-            blotted.extend_from_slice(&text[from..start]);
-            blotted.extend_from_slice(BLOT.as_bytes());
-            from = end;
-        }
-        blotted.extend_from_slice(&text[from..]);
-        Some(blotted)
+        found
     }
 }
 

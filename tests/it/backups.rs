@@ -1,6 +1,9 @@
 //! Backups of databases: taken, proved by a restore, and restored. One that nobody has restored is a hope.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
@@ -163,10 +166,12 @@ async fn a_database_that_was_lost_comes_back() {
     let id = backup["id"].as_str().expect("an id");
     let refused = keeper.db(&app, &["restore", "-e", "test", id]).await;
     assert_eq!(refused.code, 2, "{}", refused.err);
-    keeper
-        .db(&app, &["restore", "-e", "test", id, "--yes"])
-        .await
-        .ok();
+    // What is there would be backed up first, and is lost.
+    let restore = ["restore", "-e", "test", id, "--yes", "--no-backup"];
+    let refused = keeper.db(&app, &restore[..5]).await;
+    assert_eq!(refused.code, 1, "{}", refused.out);
+    assert!(refused.err.contains("--no-backup"), "{}", refused.err);
+    keeper.db(&app, &restore).await.ok();
     // The one before is not taken from pods that may still use it.
     let drop = ["drop", "-e", "test", "--confirm", &name];
     let refused = keeper.db(&app, &drop).await;
@@ -372,10 +377,10 @@ async fn backups_come_by_themselves_and_go_by_themselves() {
     let mut dumps = keeper.dumps();
     assert_eq!(dumps.len(), 3);
 
-    // Kept for longer than they were to be. Of the newest somebody deleted the dump: it is none, and nothing
-    // goes before that is known.
-    dumps.retain(|dump| !before.contains(dump));
-    std::fs::remove_file(&dumps[0]).expect("the newest dump");
+    // Kept for longer than they were to be, while another store is there than was meant: nothing is gone.
+    let away = tempfile::tempdir().expect("another folder");
+    let (there, away) = (before[0].parent().expect("a folder"), away.path().join("a"));
+    std::fs::rename(there, &away).expect("the dumps");
     let database = keeper.platform.database().await;
     run(
         &database,
@@ -383,6 +388,19 @@ async fn backups_come_by_themselves_and_go_by_themselves() {
     )
     .await;
     run(&database, "update databases set made = null").await;
+    restart();
+    let is_asked = || async {
+        let log = std::fs::read_to_string(&keeper.platform.log).unwrap_or_default();
+        log.contains("is this the right store for backups?")
+            .then_some(())
+    };
+    eventually("it is asked where the dumps are", is_asked).await;
+    eventually("all are as they were", || proved(3)).await;
+    std::fs::rename(&away, there).expect("the dumps");
+
+    // Of the newest somebody deleted the dump: it is none, and nothing goes before that is known.
+    dumps.retain(|dump| !before.contains(dump));
+    std::fs::remove_file(&dumps[0]).expect("the newest dump");
     restart();
     let (keeper, app) = (&keeper, &app);
     let id = third["id"].as_str().expect("an id");
@@ -400,6 +418,18 @@ async fn backups_come_by_themselves_and_go_by_themselves() {
     let left = eventually("the newest is left", || proved(1)).await;
     assert_eq!(left[0]["id"], second["id"]);
     assert_eq!(keeper.dumps().len(), 1);
+    // A new one displaces it not before a day has passed: it may be what somebody is about to restore.
+    keeper.back_up(app).await;
+    restart();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    eventually("both are there", || proved(2)).await;
+    run(
+        &database,
+        "update backups set created_at = created_at - interval '25 hours'",
+    )
+    .await;
+    restart();
+    eventually("the newer one is left", || proved(1)).await;
 }
 
 /// A table of random bytes, so many MiB of them, which no dump gets any smaller.
@@ -463,10 +493,8 @@ async fn a_backup_in_a_bucket_is_proved_and_restored() {
 
     let server = superuser("postgres").await;
     run(&server, &format!("drop database {name} with (force)")).await;
-    keeper
-        .db(&app, &["restore", "-e", "test", id, "--yes"])
-        .await
-        .ok();
+    let restore = ["restore", "-e", "test", id, "--yes", "--no-backup"];
+    keeper.db(&app, &restore).await.ok();
     has(&app, "test", json!(["kept"])).await;
     let restored = superuser(&name_of(&keeper, &app).await).await;
     let noise = "select sum(length(bytes)) from noise";

@@ -233,7 +233,8 @@ impl Drop {
 
 /// What there is to lose is shown first.
 fn typed_name(context: &mut Context, databases: &[Database]) -> Result<String, Failure> {
-    if std::io::stdin().is_terminal() && !databases.is_empty() {
+    let is_shown = std::io::stdin().is_terminal() && !context.ui.is_json();
+    if is_shown && !databases.is_empty() {
         show(&mut context.ui, databases)?;
         for database in databases {
             context.ui.note(match &database.backup {

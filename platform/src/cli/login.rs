@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{IsTerminal, Read};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::termios::{QueueSelector, tcflush};
+use rustix::termios::{
+    LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr,
+};
 use secrecy::SecretString;
 use url::Url;
 
@@ -102,8 +104,9 @@ fn stdin(prompt: &str, what: &str, most: u64) -> Result<String, Failure> {
     let unreadable =
         |error: std::io::Error| Failure::usage(format!("{what} cannot be read")).cause(error);
     if std::io::stdin().is_terminal() {
+        let unseen = Unseen::begin();
         let typed = rpassword::prompt_password(prompt).map_err(unreadable)?;
-        return match more_was_pasted() {
+        return match unseen.is_some_and(|terminal| terminal.more_was_pasted()) {
             false => Ok(typed),
             true => Err(Failure::usage(format!("{what} has several lines"))
                 .hint("send it to stdin instead: … < FILE")),
@@ -123,18 +126,52 @@ fn stdin(prompt: &str, what: &str, most: u64) -> Result<String, Failure> {
     }
 }
 
-/// Whether more lines wait at the terminal than the one that was read. They are thrown away: they would go to the
-/// shell, onto the screen and into its history.
-fn more_was_pasted() -> bool {
-    let Ok(terminal) = File::options().read(true).write(true).open("/dev/tty") else {
-        return false;
-    };
-    let mut waiting = [PollFd::new(&terminal, PollFlags::IN)];
-    let is_waiting = poll(&mut waiting, Some(&PASTING)).is_ok_and(|ready| ready > 0);
-    if is_waiting {
-        let _ = tcflush(&terminal, QueueSelector::IFlush);
+/// A terminal that shows nothing of what is typed or pasted, until this is dropped.
+struct Unseen {
+    terminal: File,
+    before: Termios,
+}
+
+impl Unseen {
+    fn begin() -> Option<Unseen> {
+        let terminal = File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/tty")
+            .ok()?;
+        let before = tcgetattr(&terminal).ok()?;
+        let mut unseen = before.clone();
+        unseen.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&terminal, OptionalActions::Now, &unseen).ok()?;
+        Some(Unseen { terminal, before })
     }
-    is_waiting
+
+    /// Whether more comes than the line that was read. It is thrown away: it would go to the shell, onto the
+    /// screen and into its history.
+    fn more_was_pasted(&self) -> bool {
+        let mut more = false;
+        let mut buffer = [0; 4096];
+        loop {
+            let mut waiting = [PollFd::new(&self.terminal, PollFlags::IN)];
+            let ready = poll(&mut waiting, Some(&PASTING));
+            let is_ready = ready.is_ok() && waiting[0].revents().contains(PollFlags::IN);
+            if !is_ready || !matches!((&self.terminal).read(&mut buffer), Ok(1..)) {
+                break;
+            }
+            more = true;
+        }
+        if more {
+            // And what has no end of a line yet.
+            let _ = tcflush(&self.terminal, QueueSelector::IFlush);
+        }
+        more
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
+    }
 }
 
 /// What is pasted comes at once, or not much later.

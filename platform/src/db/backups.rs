@@ -235,7 +235,7 @@ pub async fn kept(
         "select * from backups
          where environment = $1 and appling = $2 and state <> 'deleted' and path is not null
            and reason is distinct from $3
-         order by proved_at is not null desc, created_at desc limit 1",
+         order by proved_at is not null desc, state <> 'failed' desc, created_at desc limit 1",
     )
     .bind(environment)
     .bind(appling.map_or("", AsRef::as_ref))
@@ -385,23 +385,32 @@ pub async fn prove_again(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<bool
     Ok(done.rows_affected() == 1)
 }
 
-/// Backups that have been kept for so long, but for the one of each database that is [`kept`].
+/// Backups that have been kept for so long, but for the one of each database that is [`kept`], and the one that
+/// was it a day before: what is backed up before a restore displaces nothing that the restore is of.
 ///
 /// # Errors
 /// When Postgres fails.
 pub async fn outdated(db: impl PgExecutor<'_>, keep: Duration) -> sqlx::Result<Vec<Backup>> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select * from backups b
+        "with ranked as (
+           select id, environment, appling, created_at, row_number() over (
+             order by proved_at is not null desc, state <> 'failed' desc, created_at desc
+           ) as place
+           from backups where state <> 'deleted' and path is not null and reason is distinct from $2
+         ), spared as (
+           select id, place = min(place) over of_database
+                   or place = min(place) filter (where created_at < now() - interval '1 day') over of_database
+                   as is_spared
+           from ranked window of_database as (partition by environment, appling)
+         )
+         select id, environment, appling, server, name, cause, state, reason, path, bytes, digest, rows, taken_at,
+                proved_at, restore_seconds, created_at
+         from backups b
          where state in ('taken', 'proved', 'failed') and lease_until is null and due_at is null
            and created_at < now() - make_interval(secs => $1)
-           and id is distinct from (
-             select id from backups kept
-             where kept.environment = b.environment and kept.appling = b.appling and kept.state <> 'deleted'
-               and kept.path is not null and kept.reason is distinct from $2
-             order by kept.proved_at is not null desc, kept.created_at desc limit 1
-           )
+           and not exists (select from spared s where s.id = b.id and s.is_spared)
            and not exists (select from restores r where r.backup = b.id and r.state = 'waiting')
-         order by created_at limit 100",
+         order by created_at limit 10000",
     )
     .bind(keep.as_secs_f64())
     .bind(GONE)

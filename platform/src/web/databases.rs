@@ -33,7 +33,8 @@ use crate::{
 /// Of a database that nothing can be asked or done of.
 const LOST: &str = "its database server is not in the platform's settings any more";
 
-/// Which of an environment's databases: an appling's, or else the only one.
+/// Which of an environment's databases: an appling's, with an empty name the one that all share, or else the
+/// only one.
 #[derive(Debug, Deserialize)]
 pub struct Which {
     pub(super) appling: Option<String>,
@@ -271,12 +272,17 @@ pub(super) async fn find(
         Some(id) => db::databases::of_environment(&platform.db, id).await?,
         None => Vec::new(),
     };
-    let appling = appling.as_deref().map(ApplingName::parse).transpose();
-    let appling = appling.map_err(|error| Problem::bad_request(error.to_string()))?;
-    let mut found: Vec<Database> = match &appling {
-        Some(_) => {
-            let of_appling = |database: &Database| database.appling == appling;
-            databases.into_iter().filter(of_appling).collect()
+    let mut found: Vec<Database> = match appling.as_deref() {
+        Some(appling) => {
+            let owner = match appling {
+                "" => None,
+                name => Some(
+                    ApplingName::parse(name)
+                        .map_err(|error| Problem::bad_request(error.to_string()))?,
+                ),
+            };
+            let is_its = |database: &Database| database.appling == owner;
+            databases.into_iter().filter(is_its).collect()
         }
         None => databases,
     };

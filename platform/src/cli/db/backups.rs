@@ -202,21 +202,26 @@ impl BackUp {
     pub async fn run(self, client: &Client, context: &mut Context) -> Result<(), Failure> {
         let Self { of, appling } = self;
         let app = of.app.choose(context, client.url())?;
-        let id = ask_for(client, &app, of.environment, appling.as_ref()).await?;
+        let id = ask_for(client, &app, of.environment, named(&appling)).await?;
         let backup = proved(client, context, &app, of.environment, id).await?;
         tell(context, &backup)
     }
 }
 
+fn named(appling: &Option<ApplingName>) -> Option<&str> {
+    appling.as_ref().map(AsRef::as_ref)
+}
+
+/// Asks for a backup of an appling's database, of the one that all share (an empty name), or of the only one.
 async fn ask_for(
     client: &Client,
     app: &AppName,
     environment: Environment,
-    appling: Option<&ApplingName>,
+    appling: Option<&str>,
 ) -> Result<Uuid, Failure> {
     let environment = environment.to_string();
     let query: Vec<(&str, String)> = appling
-        .map(|appling| ("appling", appling.to_string()))
+        .map(|appling| ("appling", appling.to_owned()))
         .into_iter()
         .collect();
     let ask = Ask {
@@ -400,25 +405,21 @@ impl Target<'_> {
         let Some(there) = databases.iter().find(is_it) else {
             return Ok(None);
         };
+        let no_way_back = "without it there is no way back; --no-backup goes on all the same";
         if let Some(trouble) = &there.trouble {
-            context.ui.note(format_args!(
-                "what is in {environment} cannot be backed up: {trouble}"
-            ));
-            return Ok(None);
+            let message = format!("what is in {environment} cannot be backed up: {trouble}");
+            return Err(Failure::failed("backup_failed", message).hint(no_way_back));
         }
         context
             .ui
             .note(format_args!("a backup of what is in {environment} first"));
-        let id = ask_for(client, app, self.environment, self.appling).await?;
+        let appling = self.appling.map_or("", AsRef::as_ref);
+        let id = ask_for(client, app, self.environment, Some(appling)).await?;
         let proved = proved(client, context, app, self.environment, id).await;
         let backup = proved.map_err(|failure| {
-            let and = failure
-                .hint
-                .clone()
-                .map_or_else(String::new, |hint| format!("{hint}\n"));
-            failure.hint(format!(
-                "{and}without it there is no way back; --no-backup goes on all the same"
-            ))
+            let hints = failure.hint.iter().cloned().chain([no_way_back.to_owned()]);
+            let hints: Vec<String> = hints.collect();
+            failure.hint(hints.join("\n"))
         })?;
         context.ui.note(format_args!(
             "the way back: hops db restore -a {app} -e {environment} {}",
@@ -485,7 +486,7 @@ impl Copy {
         }
         let app = app.choose(context, client.url())?;
         confirmed_copy(context, &app, (from, to), yes)?;
-        let id = ask_for(client, &app, from, appling.as_ref()).await?;
+        let id = ask_for(client, &app, from, named(&appling)).await?;
         let backup = proved(client, context, &app, from, id).await?;
         let target = Target {
             app: &app,

@@ -44,17 +44,19 @@ pub async fn look(platform: &Platform) -> anyhow::Result<()> {
     let mut still_there = BTreeMap::new();
     for backup in db::backups::outdated(&platform.db, config.backup_keep).await? {
         let whose = (backup.environment, backup.appling.clone());
-        let is_there = match still_there.entry(whose) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(unknown) => {
-                let is_kept = is_kept(platform, store, &backup).await;
-                *unknown.insert(is_kept.unwrap_or_else(|error| {
-                    let error = format!("{error:#}");
-                    tracing::warn!(database = backup.name, error, "nothing is deleted now");
-                    false
-                }))
-            }
-        };
+        // Of one that was never taken there is nothing to be found.
+        let is_there = backup.path.is_none()
+            || match still_there.entry(whose) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(unknown) => {
+                    let is_kept = is_kept(platform, store, &backup).await;
+                    *unknown.insert(is_kept.unwrap_or_else(|error| {
+                        let error = format!("{error:#}");
+                        tracing::warn!(database = backup.name, error, "nothing is deleted now");
+                        false
+                    }))
+                }
+            };
         if !is_there {
             continue;
         }
