@@ -3,6 +3,7 @@
 mod backups;
 mod grants;
 mod psql;
+mod restore;
 
 use std::io::{BufRead, IsTerminal};
 
@@ -39,8 +40,8 @@ enum DbCommand {
     Backup(backups::BackUp),
     Backups(backups::List),
     Prove(backups::Prove),
-    Restore(backups::Restore),
-    Copy(backups::Copy),
+    Restore(restore::Restore),
+    Copy(restore::Copy),
     Drop(Drop),
 }
 

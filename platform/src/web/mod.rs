@@ -2,6 +2,7 @@
 
 mod apps;
 mod auth;
+mod backups;
 mod databases;
 mod diff;
 mod error;
@@ -171,21 +172,21 @@ fn router(server: Server) -> Router {
         )
         .route(
             "/apps/{app}/environments/{environment}/backups",
-            get(databases::backups).post(databases::back_up),
+            get(backups::list).post(backups::make),
         )
         .route(
             "/apps/{app}/environments/{environment}/backups/{id}",
-            get(databases::backup),
+            get(backups::show),
         )
         .route(
             "/apps/{app}/environments/{environment}/backups/{id}/prove",
-            post(databases::prove),
+            post(backups::prove),
         )
         .route(
             "/apps/{app}/environments/{environment}/backups/{id}/restore",
-            post(databases::restore),
+            post(backups::restore),
         )
-        .route("/apps/{app}/restores/{id}", get(databases::restored))
+        .route("/apps/{app}/restores/{id}", get(backups::restored))
         .route("/apps/{app}/reseal", post(secrets::reseal))
         .route("/releases/{id}", get(releases::show))
         .route("/releases/{id}/log", get(logs::release))
