@@ -8,7 +8,7 @@ mod restore;
 use std::io::{BufRead, IsTerminal};
 
 use clap::Subcommand;
-use iterapp_schema::ApplingName;
+use iterapp_schema::{AppName, ApplingName};
 use reqwest::Method;
 
 use crate::api::Database;
@@ -215,11 +215,7 @@ impl Drop {
         let typed = match confirm {
             Some(name) => name,
             None => {
-                let ask = Ask {
-                    path: &path_below(&app, &environment, &["databases"]),
-                    query: &[],
-                };
-                let databases: Vec<Database> = client.get(ask).await?;
+                let databases = all(client, &app, &environment).await?;
                 typed_name(context, &databases)?
             }
         };
@@ -230,6 +226,15 @@ impl Drop {
         client.change(Method::DELETE, ask, None::<&()>).await?;
         context.ui.done(format_args!("dropped {typed}"))
     }
+}
+
+/// The databases of an environment, and those that were.
+async fn all(client: &Client, app: &AppName, environment: &str) -> Result<Vec<Database>, Failure> {
+    let ask = Ask {
+        path: &path_below(app, environment, &["databases"]),
+        query: &[],
+    };
+    client.get(ask).await
 }
 
 /// What there is to lose is shown first.

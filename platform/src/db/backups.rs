@@ -143,6 +143,21 @@ impl TryFrom<Row> for Backup {
     }
 }
 
+/// The columns of a backup without what only a restore needs: the contents are large.
+macro_rules! listed {
+    () => {
+        "id, environment, appling, server, name, cause, state, reason, path, bytes, digest, rows, \
+         taken_at, proved_at, restore_seconds, created_at"
+    };
+}
+
+/// The order of a database's backups in which the first is the one that is kept.
+macro_rules! by_worth {
+    () => {
+        "proved_at is not null desc, state <> 'failed' desc, created_at desc"
+    };
+}
+
 /// One backup.
 ///
 /// # Errors
@@ -185,14 +200,15 @@ pub async fn of_environment(
     limit: i64,
 ) -> sqlx::Result<Vec<Backup>> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select id, environment, appling, server, name, cause, state, reason, path, bytes, digest, rows,
-                taken_at, proved_at, restore_seconds, created_at
+        concat!(
+            "select ", listed!(), "
          from backups b where environment = $1 and state <> 'deleted'
            and not (state = 'failed' and path is null and exists (
              select from backups newer where newer.environment = b.environment and newer.appling = b.appling
                and newer.created_at > b.created_at and newer.state <> 'waiting'
            ))
-         order by created_at desc limit $2",
+         order by created_at desc limit $2"
+        ),
     )
     .bind(environment)
     .bind(limit)
@@ -209,12 +225,13 @@ pub async fn newest_proved(
     db: impl PgExecutor<'_>,
     environment: Uuid,
 ) -> sqlx::Result<Vec<Backup>> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "select distinct on (name) id, environment, appling, server, name, cause, state, reason, path, bytes,
-                digest, rows, taken_at, proved_at, restore_seconds, created_at
+    let rows: Vec<Row> = sqlx::query_as(concat!(
+        "select distinct on (name) ",
+        listed!(),
+        "
          from backups where environment = $1 and state <> 'deleted' and proved_at is not null
-         order by name, created_at desc",
-    )
+         order by name, created_at desc"
+    ))
     .bind(environment)
     .fetch_all(db)
     .await?;
@@ -231,12 +248,14 @@ pub async fn kept(
     environment: Uuid,
     appling: Option<&ApplingName>,
 ) -> sqlx::Result<Option<Backup>> {
-    let row: Option<Row> = sqlx::query_as(
+    let row: Option<Row> = sqlx::query_as(concat!(
         "select * from backups
          where environment = $1 and appling = $2 and state <> 'deleted' and path is not null
            and reason is distinct from $3
-         order by proved_at is not null desc, state <> 'failed' desc, created_at desc limit 1",
-    )
+         order by ",
+        by_worth!(),
+        " limit 1"
+    ))
     .bind(environment)
     .bind(appling.map_or("", AsRef::as_ref))
     .bind(GONE)
@@ -392,9 +411,10 @@ pub async fn prove_again(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<bool
 /// When Postgres fails.
 pub async fn outdated(db: impl PgExecutor<'_>, keep: Duration) -> sqlx::Result<Vec<Backup>> {
     let rows: Vec<Row> = sqlx::query_as(
-        "with ranked as (
+        concat!(
+            "with ranked as (
            select id, environment, appling, created_at, row_number() over (
-             order by proved_at is not null desc, state <> 'failed' desc, created_at desc
+             order by ", by_worth!(), "
            ) as place
            from backups where state <> 'deleted' and path is not null and reason is distinct from $2
          ), spared as (
@@ -403,14 +423,14 @@ pub async fn outdated(db: impl PgExecutor<'_>, keep: Duration) -> sqlx::Result<V
                    as is_spared
            from ranked window of_database as (partition by environment, appling)
          )
-         select id, environment, appling, server, name, cause, state, reason, path, bytes, digest, rows, taken_at,
-                proved_at, restore_seconds, created_at
+         select ", listed!(), "
          from backups b
          where state in ('taken', 'proved', 'failed') and lease_until is null and due_at is null
            and created_at < now() - make_interval(secs => $1)
            and not exists (select from spared s where s.id = b.id and s.is_spared)
            and not exists (select from restores r where r.backup = b.id and r.state = 'waiting')
-         order by created_at limit 10000",
+         order by created_at limit 10000"
+        ),
     )
     .bind(keep.as_secs_f64())
     .bind(GONE)

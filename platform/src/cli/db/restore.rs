@@ -94,13 +94,8 @@ impl Restore {
             environment: of.environment,
             appling: backup.appling.as_ref(),
         };
-        let before = match no_backup {
-            true => None,
-            false => target.back_up(client, context).await?,
-        };
-        target
-            .restore(client, context, (of.environment, backup.id), before)
-            .await
+        let backup = (of.environment, backup.id);
+        target.restore(client, context, backup, no_backup).await
     }
 }
 
@@ -112,18 +107,14 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Backs up what is there, if anything is that can be: the way back.
+    /// Backs up what is there, if anything is: the way back.
     async fn back_up(
         &self,
         client: &Client,
         context: &mut Context,
     ) -> Result<Option<Uuid>, Failure> {
         let (app, environment) = (self.app, self.environment.to_string());
-        let ask = Ask {
-            path: &path_below(app, &environment, &["databases"]),
-            query: &[],
-        };
-        let databases: Vec<Database> = client.get(ask).await?;
+        let databases = super::all(client, app, &environment).await?;
         let is_it = |one: &&Database| !one.former && one.appling.as_ref() == self.appling;
         let Some(there) = databases.iter().find(is_it) else {
             return Ok(None);
@@ -151,14 +142,18 @@ impl Target<'_> {
         Ok(Some(backup.id))
     }
 
-    /// Has a backup of an environment restored in its place, and waits.
+    /// Has a backup of an environment restored in its place, once that is backed up itself, and waits.
     async fn restore(
         &self,
         client: &Client,
         context: &mut Context,
         (from, backup): (Environment, Uuid),
-        before: Option<Uuid>,
+        no_backup: bool,
     ) -> Result<(), Failure> {
+        let before = match no_backup {
+            true => None,
+            false => self.back_up(client, context).await?,
+        };
         let (app, to) = (self.app, self.environment);
         let (environment, id) = (from.to_string(), backup.to_string());
         let ask = Ask {
@@ -216,11 +211,7 @@ impl Copy {
             environment: to,
             appling: backup.appling.as_ref(),
         };
-        let before = match no_backup {
-            true => None,
-            false => target.back_up(client, context).await?,
-        };
-        target.restore(client, context, (from, id), before).await
+        target.restore(client, context, (from, id), no_backup).await
     }
 }
 
